@@ -1,0 +1,7 @@
+"""Causal inference for recommender systems: what the book's notebooks import."""
+
+from causalbook import datasets
+from causalbook.estimate import Estimate, compare, contrast, mean_of, ratio_of
+
+__all__ = ["Estimate", "compare", "contrast", "datasets", "mean_of", "ratio_of"]
+__version__ = "0.1.0"

@@ -1,0 +1,93 @@
+"""Arrays in: one place that turns what a reader passes into numpy, or says what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def label(name: str, x: object) -> str:
+    """Call the argument by its own name where it has one: ``reward ('click')`` for a Series."""
+    own = getattr(x, "name", None)
+    return f"{name} ({own!r})" if isinstance(own, str) and own != name else name
+
+
+def rows(bad: Any) -> str:
+    """Say how many rows are bad and where the first of them are."""
+    where = np.flatnonzero(bad)
+    first = ", ".join(map(str, where[:5])) + (", ..." if len(where) > 5 else "")
+    return f"{len(where):,} of {len(bad):,} rows (first: {first})"
+
+
+def numbers(name: str, x: Any, *, ndim: int = 1) -> Array:
+    """Return x as float64 of ndim dimensions; refuse strings, NaN, infinities and empty input."""
+    called, array = label(name, x), np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{called} holds {array.dtype} values, not numbers: convert them first")
+    if array.ndim != ndim:
+        raise ValueError(f"{called} has {array.ndim} dimensions, needs {ndim}")
+    if array.size == 0:
+        raise ValueError(f"{called} is empty: there is nothing to average")
+    values = array.astype(np.float64, copy=False)
+    if not np.isfinite(values.sum()):  # one cheap pass; the rows are looked up only when it fails
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"{called} is NaN or infinite in {rows(bad)}: drop or model those rows on purpose"
+            )
+    return values
+
+
+def same_length(**arrays: npt.NDArray[Any] | None) -> None:
+    """Refuse arrays that do not have one entry for each row."""
+    lengths = {name: len(a) for name, a in arrays.items() if a is not None}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
+        raise ValueError(f"unequal lengths: {found}; pass one entry for each row, in one order")
+
+
+def binary(name: str, x: Any) -> Array:
+    """Return a treatment of zeros and ones with units in both arms."""
+    values = numbers(name, x)
+    bad = (values != 0) & (values != 1)
+    if bad.any():
+        raise ValueError(
+            f"{label(name, x)} is neither 0 nor 1 in {rows(bad)}: code the arms as 0/1"
+        )
+    if values.min() == values.max():
+        raise ValueError(
+            f"{label(name, x)} is {values[0]:.0f} in every row: an effect needs units in both arms"
+        )
+    return values
+
+
+def codes(name: str, x: Any) -> Ints:
+    """Number the groups of x (any labels) 0, 1, 2, ...; refuse a missing label."""
+    array = np.asarray(x)
+    if array.ndim != 1:
+        raise ValueError(f"{label(name, x)} has {array.ndim} dimensions, needs 1")
+    gaps = missing(array)
+    if gaps.any():
+        raise ValueError(f"{label(name, x)} is missing in {rows(gaps)}: give each row a group")
+    if array.dtype.kind == "O":
+        array = array.astype(str)
+    return np.unique(array, return_inverse=True)[1].astype(np.int64)
+
+
+def missing(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Mark the entries that are NaN, NaT or None (each unequal to itself, or None)."""
+    gaps = np.asarray(array != array, dtype=bool)
+    if array.dtype.kind == "O":
+        gaps |= np.frompyfunc(lambda value: value is None, 1, 1)(array).astype(bool)
+    return gaps
+
+
+def fingerprint(x: npt.NDArray[Any]) -> str:
+    """Name the rows behind x: a short hash, equal only for the same values in the same order."""
+    return hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=8).hexdigest()

@@ -1,0 +1,87 @@
+"""Real data for the book: where it is from, on what terms, and proof that it is unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DATA = files("causalbook") / "data"
+
+
+@cache
+def _registry() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((DATA / "datasets.toml").read_text(encoding="utf-8"))
+
+
+def _entry(name: str) -> dict[str, Any]:
+    if name not in _registry():
+        raise ValueError(f"name is {name!r}: the data sets are {', '.join(sorted(_registry()))}")
+    return _registry()[name]
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Say what a data set is: title, source, licence, citation, shape, content hash.
+
+    Parameters: `name`, one of those in the registry (`causalbook/data/datasets.toml`).
+    Raises ValueError for an unknown name.
+    """
+    return dict(_entry(name))
+
+
+def load(name: str) -> pd.DataFrame:
+    """Return a data set as a frame, after checking its contents against the registered hash.
+
+    Parameters: `name`, as in `describe`. Rows and columns are those of the source, none dropped
+    or filled. Raises ValueError for an unknown name or changed contents, ImportError where the
+    data come with a package that is not installed.
+    """
+    entry = _entry(name)
+    frame = _from_package(entry) if "module" in entry else _from_parquet(name)
+    found = content_hash(frame)
+    if found != entry["hash"]:
+        raise ValueError(
+            f"{name} has the contents {found}, registered are {entry['hash']}: "
+            "install the version of the data that the source names, or check the file out again"
+        )
+    return frame
+
+
+def content_hash(frame: pd.DataFrame) -> str:
+    """Hash names, types and values of all columns, whatever file format carried them.
+
+    Numbers count as their bytes (64 bit), times as microseconds since 1970, all else as text.
+    """
+    digest = hashlib.sha256()
+    for name, column in frame.items():
+        kind = getattr(column.dtype, "kind", "O")
+        if kind == "M":
+            values = column.dt.as_unit("us").astype("int64").to_numpy().tobytes()
+        elif kind in "iub":
+            values = column.to_numpy(np.int64).tobytes()
+        elif kind == "f":
+            values = column.to_numpy(np.float64).tobytes()
+        else:
+            values = "\x1f".join(column.astype(str)).encode()
+        digest.update(f"{name}\x1e{len(values)}\x1e".encode() + values)
+    return digest.hexdigest()[:16]
+
+
+def _from_parquet(name: str) -> pd.DataFrame:
+    import pandas as pd
+
+    with (DATA / f"{name}.parquet").open("rb") as file:
+        return pd.read_parquet(file)
+
+
+def _from_package(entry: dict[str, Any]) -> pd.DataFrame:
+    frame: pd.DataFrame = import_module(entry["module"]).load_pandas().data
+    return frame

@@ -1,0 +1,344 @@
+"""One result type: a value and the influence of each unit on it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causalbook.arrays import Array, Ints, codes, fingerprint, numbers, rows, same_length
+from causalbook.card import card, digits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimate:
+    r"""An estimated number together with what each unit contributed to its error.
+
+    $$\hat\theta - \theta \approx \frac1n \sum_i \psi_i, \qquad
+      \widehat{se} = \frac1n \Big[\sum_g \Big(\sum_{i \in g} \psi_i\Big)^2\Big]^{1/2}$$
+
+    Parameters
+    ----------
+    value : the estimate, in the unit of the estimand
+    influence : (n,) influence values, mean zero, one for each input row (zero where unused);
+        all NaN where no valid standard error exists, and then the first note says why
+    estimand, method : what is estimated and how (a finite-sample factor is named in `method`)
+    cluster : (n,) labels of the groups that were sampled or randomised together
+    sample : names the rows; arithmetic between two estimates needs equal names
+    dof : degrees of freedom of Student's t; None for the normal distribution
+    notes : what a reader should know before using the number
+
+    Raises
+    ------
+    ValueError
+        if `influence` is partly NaN, all NaN without a note, or unequal to `cluster` in length.
+
+    Source: Hampel (1974), the influence curve; Liang and Zeger (1986), Cameron and Miller (2015,
+    eqs. 10 and 11), sums within clusters.
+    """
+
+    value: float
+    influence: Array
+    estimand: str
+    method: str
+    _: KW_ONLY
+    cluster: Any = None
+    sample: str | None = None
+    dof: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        psi = np.asarray(self.influence, dtype=np.float64)
+        if psi.ndim != 1 or psi.size == 0:
+            raise ValueError(f"influence has shape {psi.shape}: pass one value for each row")
+        bad = ~np.isfinite(psi)
+        if bad.any() and not (np.isnan(psi).all() and self.notes):
+            raise ValueError(
+                f"influence is NaN or infinite in {rows(bad)}: fill in every row, or make all of "
+                "them NaN and say in the first note why there is no standard error"
+            )
+        if not bad.any() and abs(psi.mean()) > 1e-6 * max(psi.std(), abs(self.value) * 1e-6):
+            warnings.warn(
+                f"influence has mean {psi.mean():.3g}, not zero: the standard error is too large "
+                "unless you subtract it",
+                stacklevel=3,
+            )
+        if self.cluster is not None:
+            same_length(influence=psi, cluster=np.asarray(self.cluster))
+        object.__setattr__(self, "value", float(self.value))
+        object.__setattr__(self, "influence", psi)
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.influence)
+
+    @cached_property
+    def groups(self) -> Ints | None:
+        """Cluster labels as numbers 0, 1, 2, ...; None without clusters."""
+        return None if self.cluster is None else codes("cluster", self.cluster)
+
+    @cached_property
+    def se(self) -> float:
+        """Standard error, in the unit of the estimand; NaN where none is valid."""
+        g, psi = self.groups, self.influence
+        sums = psi if g is None else np.bincount(g, weights=psi)
+        return math.sqrt(sums @ sums) / self.n
+
+    def conf_int(self, level: float = 0.95) -> tuple[float, float]:
+        r"""Interval $\hat\theta \mp t_{(1+level)/2}\,\widehat{se}$; NaN where se is NaN.
+
+        Raises ValueError if `level` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level is {level}: pass a share between 0 and 1, such as 0.95")
+        half = self._quantile((1 + level) / 2) * self.se
+        return self.value - half, self.value + half
+
+    def pvalue(self, null: float = 0.0) -> float:
+        r"""Two-sided p-value of the hypothesis $\theta = null$; NaN where se is NaN."""
+        if self.se == 0:
+            return float(self.value == null)
+        return 2 * self._cdf(-abs(self.value - null) / self.se)
+
+    def _quantile(self, share: float) -> float:
+        if self.dof is None:
+            return NormalDist().inv_cdf(share)
+        from scipy.stats import t  # costs half a second to import: only where it is needed
+
+        return float(t.ppf(share, self.dof))
+
+    def _cdf(self, x: float) -> float:
+        if math.isnan(x):
+            return math.nan
+        if self.dof is None:
+            return 0.5 * math.erfc(-x / math.sqrt(2))  # NormalDist().cdf loses the far tail
+        from scipy.stats import t
+
+        return float(t.cdf(x, self.dof))
+
+    def summary(self) -> str:
+        """Return the estimate as plain text: one fact a line, notes last."""
+        value, se, (low, high) = self.value, self.se, self.conf_int()
+        show = digits(value, se)
+        clusters = "" if self.groups is None else f" in {self.groups.max() + 1:,} clusters"
+        lines = [
+            f"{self.estimand} by {self.method}",
+            f"  value         {show(value)}",
+            f"  std. error    {show(se)}",
+            f"  95% interval  [{show(low)}, {show(high)}]",
+            f"  rows          {self.n:,}{clusters}",
+        ]
+        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return card(
+            self.estimand, self.method, self.value, self.se, self.conf_int(), self.n, self.notes
+        )
+
+    def _map(self, value: float, slope: float, estimand: str) -> Estimate:
+        return replace(self, value=value, influence=slope * self.influence, estimand=estimand)
+
+    def __neg__(self) -> Estimate:
+        return self._map(-self.value, -1.0, f"-({self.estimand})")
+
+    def __add__(self, other: Estimate | float) -> Estimate:
+        if isinstance(other, Estimate):
+            return _combine(self, other, "+", self.value + other.value, 1.0, 1.0)
+        return self._map(self.value + other, 1.0, f"{self.estimand} + {other:g}")
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Estimate | float) -> Estimate:
+        if isinstance(other, Estimate):
+            return _combine(self, other, "-", self.value - other.value, 1.0, -1.0)
+        return self._map(self.value - other, 1.0, f"{self.estimand} - {other:g}")
+
+    def __rsub__(self, other: float) -> Estimate:
+        return self._map(other - self.value, -1.0, f"{other:g} - ({self.estimand})")
+
+    def __mul__(self, other: Estimate | float) -> Estimate:
+        if isinstance(other, Estimate):
+            return _combine(self, other, "*", self.value * other.value, other.value, self.value)
+        return self._map(self.value * other, other, f"{other:g} * ({self.estimand})")
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Estimate | float) -> Estimate:
+        _refuse_zero(other.value if isinstance(other, Estimate) else other)
+        if isinstance(other, Estimate):
+            ratio = self.value / other.value
+            return _combine(self, other, "/", ratio, 1 / other.value, -ratio / other.value)
+        return self._map(self.value / other, 1 / other, f"({self.estimand}) / {other:g}")
+
+    def __rtruediv__(self, other: float) -> Estimate:
+        _refuse_zero(self.value)
+        ratio = other / self.value
+        return self._map(ratio, -ratio / self.value, f"{other:g} / ({self.estimand})")
+
+
+def _refuse_zero(denominator: float) -> None:
+    if denominator == 0:
+        raise ValueError("the denominator is 0: a ratio to it has no value and no error")
+
+
+def _combine(
+    a: Estimate, b: Estimate, sign: str, value: float, slope_a: float, slope_b: float
+) -> Estimate:
+    r"""Delta method on the same rows: $\psi = \partial_a f\,\psi_a + \partial_b f\,\psi_b$."""
+    if a.n != b.n or a.sample != b.sample:
+        raise ValueError(
+            f"{a.method} has {a.n:,} rows (sample {a.sample}) and {b.method} has {b.n:,} rows "
+            f"(sample {b.sample}): these are not the same rows. For two separate groups of people "
+            "use contrast(a, b, independent=True); for two outcomes of the same people, in the "
+            "same order, give both estimates one sample= name"
+        )
+    ga, gb = a.groups, b.groups
+    if (ga is None) != (gb is None) or (ga is not None and gb is not None and (ga != gb).any()):
+        raise ValueError("cluster differs between the two estimates: pass the same labels to both")
+    notes = _notes(a, b)
+    if a.sample is None:
+        notes = (*notes, "neither estimate names its sample: taken to be the same rows")
+    return Estimate(
+        value,
+        slope_a * a.influence + slope_b * b.influence,
+        a.estimand if a.estimand == b.estimand else f"{a.estimand} {sign} {b.estimand}",
+        a.method if a.method == b.method else f"{a.method} {sign} {b.method}",
+        cluster=a.cluster,
+        sample=a.sample,
+        dof=a.dof if a.dof == b.dof else None,
+        notes=notes,
+    )
+
+
+def _notes(a: Estimate, b: Estimate) -> tuple[str, ...]:
+    """Notes of both, once each, the reason for a missing error first."""
+    first, second = (b, a) if math.isnan(b.se) and not math.isnan(a.se) else (a, b)
+    return tuple(dict.fromkeys(first.notes + second.notes))
+
+
+def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate:
+    r"""Difference a - b of two estimates, on the same rows or on two separate samples.
+
+    $$se^2 = \frac1{n^2}\sum_i (\psi_{a,i} - \psi_{b,i})^2 \quad\text{(same rows)}, \qquad
+      se^2 = se_a^2 + se_b^2 \quad\text{(independent)}$$
+
+    Parameters: two estimates; `independent` says that no unit is in both samples.
+    Returns an `Estimate`, for separate samples over the stacked rows; Satterthwaite's degrees of
+    freedom where both have some.
+    Raises ValueError if the rows differ and `independent` is not set, or if it is set for the
+    same rows. Source: Satterthwaite (1946, eq. 7).
+    """
+    if not independent:
+        return a - b
+    if a.sample is not None and a.sample == b.sample:
+        raise ValueError(
+            f"independent=True, but both estimates are of the same rows (sample {a.sample}): "
+            "use contrast(a, b)"
+        )
+    n = a.n + b.n
+    cluster = None
+    if a.groups is not None or b.groups is not None:
+        ga = np.arange(a.n) if a.groups is None else a.groups
+        gb = np.arange(b.n) if b.groups is None else b.groups
+        cluster = np.concatenate([ga, ga.max() + 1 + gb])
+    dof = None
+    if a.dof is not None and b.dof is not None:
+        dof = (a.se**2 + b.se**2) ** 2 / (a.se**4 / a.dof + b.se**4 / b.dof)
+    psi = np.concatenate([n / a.n * a.influence, -n / b.n * b.influence])
+    return Estimate(
+        a.value - b.value,
+        psi if np.isfinite(psi).all() else np.full(n, np.nan),
+        a.estimand if a.estimand == b.estimand else f"{a.estimand} - {b.estimand}",
+        a.method if a.method == b.method else f"{a.method} - {b.method}",
+        cluster=cluster,
+        sample=f"{a.sample}+{b.sample}",
+        dof=dof,
+        notes=_notes(a, b),
+    )
+
+
+def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.95) -> pd.DataFrame:
+    """Table of estimates, one row each, indexed by method; with `truth`, their errors.
+
+    Columns: estimand, value, se, low, high, n; with `truth` also error (value - truth) and
+    covers (is the truth in the interval). NaN where an estimate has no standard error.
+    Raises ValueError without an estimate.
+    """
+    import pandas as pd
+
+    if not estimates:
+        raise ValueError("compare needs at least one estimate: none was passed")
+    table = pd.DataFrame(
+        [(e.estimand, e.value, e.se, *e.conf_int(level), e.n) for e in estimates],
+        columns=["estimand", "value", "se", "low", "high", "n"],
+        index=pd.Index([e.method for e in estimates], name="method"),
+    )
+    if truth is not None:
+        table["error"] = table["value"] - truth
+        table["covers"] = (table["low"] <= truth) & (truth <= table["high"])
+    return table
+
+
+def mean_of(
+    scores: Any, *, estimand: str, method: str, cluster: Any = None, sample: str | None = None
+) -> Estimate:
+    r"""Mean of scores, one for each row.
+
+    $$\hat\theta = \frac1n \sum_i s_i, \qquad \psi_i = s_i - \hat\theta$$
+
+    Parameters: `scores` (n,), in the unit of the estimand; `cluster` (n,) labels; `sample` names
+    the rows (by default a hash of the scores).
+    Raises ValueError for NaN, strings, an empty array, unequal lengths.
+    Source: Hampel (1974), the influence curve of the mean.
+    """
+    s = numbers("scores", scores)
+    value = float(s.mean())
+    return Estimate(
+        value, s - value, estimand, method, cluster=cluster, sample=sample or fingerprint(s)
+    )
+
+
+def ratio_of(
+    numerator: Any,
+    denominator: Any,
+    *,
+    estimand: str,
+    method: str,
+    cluster: Any = None,
+    sample: str | None = None,
+) -> Estimate:
+    r"""Ratio of two sums over the same rows.
+
+    $$\hat\theta = \frac{\sum_i u_i}{\sum_i v_i}, \qquad
+      \psi_i = \frac{u_i - \hat\theta v_i}{\bar v}$$
+
+    Parameters: `numerator` u and `denominator` v, both (n,); `cluster` (n,) labels; `sample`
+    names the rows (by default a hash of the numerator).
+    Raises ValueError for NaN, strings, unequal lengths, a denominator that sums to 0.
+    Source: the delta method; Cochran (1977, chapter 6).
+    """
+    u, v = numbers("numerator", numerator), numbers("denominator", denominator)
+    same_length(numerator=u, denominator=v)
+    _refuse_zero(float(v.sum()))
+    value = float(u.sum() / v.sum())
+    return Estimate(
+        value,
+        (u - value * v) / v.mean(),
+        estimand,
+        method,
+        cluster=cluster,
+        sample=sample or fingerprint(u),
+    )
