@@ -1,7 +1,8 @@
 """Causal inference for recommender systems: what the book's notebooks import."""
 
 from causalbook import datasets
-from causalbook.estimate import Estimate, compare, contrast, mean_of, ratio_of
+from causalbook.averages import mean_of, ratio_of
+from causalbook.estimate import Estimate, compare, contrast
 
 __all__ = ["Estimate", "compare", "contrast", "datasets", "mean_of", "ratio_of"]
 __version__ = "0.1.0"

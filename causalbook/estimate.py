@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Array, Ints, codes, fingerprint, numbers, rows, same_length
+from causalbook.arrays import Array, Ints, codes, rows, same_length
 from causalbook.card import card, digits
 
 if TYPE_CHECKING:
@@ -177,19 +177,20 @@ class Estimate:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Estimate | float) -> Estimate:
-        _refuse_zero(other.value if isinstance(other, Estimate) else other)
+        refuse_zero(other.value if isinstance(other, Estimate) else other)
         if isinstance(other, Estimate):
             ratio = self.value / other.value
             return _combine(self, other, "/", ratio, 1 / other.value, -ratio / other.value)
         return self._map(self.value / other, 1 / other, f"({self.estimand}) / {other:g}")
 
     def __rtruediv__(self, other: float) -> Estimate:
-        _refuse_zero(self.value)
+        refuse_zero(self.value)
         ratio = other / self.value
         return self._map(ratio, -ratio / self.value, f"{other:g} / ({self.estimand})")
 
 
-def _refuse_zero(denominator: float) -> None:
+def refuse_zero(denominator: float) -> None:
+    """Refuse a ratio to nothing."""
     if denominator == 0:
         raise ValueError("the denominator is 0: a ratio to it has no value and no error")
 
@@ -290,55 +291,3 @@ def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.9
         table["error"] = table["value"] - truth
         table["covers"] = (table["low"] <= truth) & (truth <= table["high"])
     return table
-
-
-def mean_of(
-    scores: Any, *, estimand: str, method: str, cluster: Any = None, sample: str | None = None
-) -> Estimate:
-    r"""Mean of scores, one for each row.
-
-    $$\hat\theta = \frac1n \sum_i s_i, \qquad \psi_i = s_i - \hat\theta$$
-
-    Parameters: `scores` (n,), in the unit of the estimand; `cluster` (n,) labels; `sample` names
-    the rows (by default a hash of the scores).
-    Raises ValueError for NaN, strings, an empty array, unequal lengths.
-    Source: Hampel (1974), the influence curve of the mean.
-    """
-    s = numbers("scores", scores)
-    value = float(s.mean())
-    return Estimate(
-        value, s - value, estimand, method, cluster=cluster, sample=sample or fingerprint(s)
-    )
-
-
-def ratio_of(
-    numerator: Any,
-    denominator: Any,
-    *,
-    estimand: str,
-    method: str,
-    cluster: Any = None,
-    sample: str | None = None,
-) -> Estimate:
-    r"""Ratio of two sums over the same rows.
-
-    $$\hat\theta = \frac{\sum_i u_i}{\sum_i v_i}, \qquad
-      \psi_i = \frac{u_i - \hat\theta v_i}{\bar v}$$
-
-    Parameters: `numerator` u and `denominator` v, both (n,); `cluster` (n,) labels; `sample`
-    names the rows (by default a hash of the numerator).
-    Raises ValueError for NaN, strings, unequal lengths, a denominator that sums to 0.
-    Source: the delta method; Cochran (1977, chapter 6).
-    """
-    u, v = numbers("numerator", numerator), numbers("denominator", denominator)
-    same_length(numerator=u, denominator=v)
-    _refuse_zero(float(v.sum()))
-    value = float(u.sum() / v.sum())
-    return Estimate(
-        value,
-        (u - value * v) / v.mean(),
-        estimand,
-        method,
-        cluster=cluster,
-        sample=sample or fingerprint(u),
-    )

@@ -160,10 +160,12 @@ def _said(e: Estimate, level: float) -> str:
     return f"{show(e.value)} ({show(low)} to {show(high)})"
 
 
-def table(frame: Any, *, digits: int | dict[str, int] = 3, caption: str = "") -> Table:
-    """Show a frame as a plain table with aligned decimals, column heads and no index."""
-    places = digits if isinstance(digits, dict) else {}
-    every = digits if isinstance(digits, int) else 3
+def table(frame: Any, *, digits: int = 3, places: dict[str, int] | None = None) -> Table:
+    """Show a frame as a plain table: aligned decimals, heads for all columns, no index.
+
+    Parameters: `frame`; `digits` behind the point; `places`, other digits for some columns.
+    """
+    own = places or {}
 
     def cell(column: str, value: Any) -> str:
         if value is None or value != value:
@@ -173,7 +175,7 @@ def table(frame: Any, *, digits: int | dict[str, int] = 3, caption: str = "") ->
         if isinstance(value, int) or type(value).__name__.startswith("int"):
             return f'<td class="number">{value:,}</td>'
         if isinstance(value, float) or type(value).__name__.startswith("float"):
-            return f'<td class="number">{value:,.{places.get(column, every)}f}</td>'
+            return f'<td class="number">{value:,.{own.get(column, digits)}f}</td>'
         return f"<td>{escape(str(value))}</td>"
 
     heads = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
@@ -181,8 +183,7 @@ def table(frame: Any, *, digits: int | dict[str, int] = 3, caption: str = "") ->
         "<tr>" + "".join(cell(n, v) for n, v in zip(frame.columns, row, strict=True)) + "</tr>"
         for row in frame.itertuples(index=False)
     )
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    html = f'<table class="causalbook-table dataframe">{title}<thead><tr>{heads}</tr></thead>'
+    html = f'<table class="causalbook-table dataframe"><thead><tr>{heads}</tr></thead>'
     return Table(f"{html}<tbody>{body}</tbody></table>")
 
 

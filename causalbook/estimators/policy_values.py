@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalbook.arrays import Array, label, numbers, rows
-from causalbook.estimate import Estimate, compare, mean_of, ratio_of
+from causalbook.averages import mean_of, ratio_of
+from causalbook.estimate import Estimate, compare
 from causalbook.estimators.logged_data import Log, distributions
 
 if TYPE_CHECKING:
