@@ -34,6 +34,9 @@ notebooks: env ## every notebook under nbval
 site: book ## the built site in a browser
 	$(bin)/pytest tests/book/test_site.py
 
+pdf: book ## the whole book as one PDF
+	$(bin)/python scripts/pdf.py
+
 evidence: env ## every page with five other seeds
 	$(bin)/python scripts/evidence.py
 
