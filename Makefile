@@ -26,13 +26,13 @@ lint: env
 	$(bin)/nbstripout --verify $$(git ls-files '*.ipynb')
 
 unit: env ## the package, the frame, the rules of the notebooks
-	$(bin)/pytest -n $(JOBS) --ignore tests/book/test_site.py
+	$(bin)/pytest -n $(JOBS) --ignore tests/book/test_site.py --ignore tests/book/test_pdf.py
 
 notebooks: env ## every notebook under nbval
 	$(bin)/pytest --nbval-lax -n $(JOBS) --dist loadscope -p no:cacheprovider index.ipynb chapters
 
-site: book ## the built site in a browser
-	$(bin)/pytest tests/book/test_site.py
+site: book ## the built site in a browser, and printed
+	$(bin)/pytest -n $(JOBS) tests/book/test_site.py tests/book/test_pdf.py
 
 pdf: book ## the whole book as one PDF
 	$(bin)/python scripts/pdf.py

@@ -68,7 +68,7 @@ class Canvas:
 
 @contextmanager
 def canvas(
-    alt: str, *, width: float = 6.8, height: float = 3.2, panels: int = 1
+    alt: str, *, width: float = 6.0, height: float = 3.0, panels: int = 1
 ) -> Iterator[Canvas]:
     """Draw in the house style: `with canvas(alt) as c: c.axes.plot(...)`, then show `c.figure`.
 
@@ -104,7 +104,7 @@ def _inline(svg: str, alt: str) -> str:
     assert size is not None  # matplotlib always writes one
     head = (
         f'<svg class="causalbook-figure" role="img" aria-label="{escape(alt)}" '
-        f'viewBox="0 0 {size[1]} {size[2]}" width="{float(size[1]) * 1.25:.0f}" '
+        f'viewBox="0 0 {size[1]} {size[2]}" width="{float(size[1]) * 1.4:.0f}" '
         'style="max-width:100%;height:auto" xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink">'
     )

@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     if stamp.exists() and stamp.read_text() == pins:
         return
     if folder.exists():
-        if not stamp.exists() and not (folder / "pyvenv.cfg").exists():
+        if not stamp.exists():
             raise SystemExit(f"{folder} is no environment of the book: move it, or set VENV=")
         shutil.rmtree(folder)
     print(f"Installing the environment in {folder} (several minutes, 3 GB) ...", flush=True)
@@ -41,6 +41,7 @@ def main(folder: Path) -> None:
             "python3 could not make a virtual environment. On Debian and Ubuntu its module is a "
             "package of its own: apt-get install python3-venv"
         )
+    stamp.write_text("unfinished")  # ours to remake, even if the rest is interrupted
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     install = ["install", "-q", "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{EXTRAS}]"]
     subprocess.run([*pip, *install], check=True)

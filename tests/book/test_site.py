@@ -1,0 +1,270 @@
+"""The built site, page by page, in a real browser. Build it first: python scripts/build.py."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+# Another site can be looked at with BOOK_SOURCE, the folder that holds its _toc.yml and _build.
+SOURCE = Path(os.environ.get("BOOK_SOURCE", ROOT))
+SITE = SOURCE / "_build" / "html"
+BOOK = [f"{name}.html" for name in parse_toc_yaml(SOURCE / "_toc.yml")]
+PAGES = [*BOOK, "search.html"]
+MODES = ["light", "dark"]
+MATHS_READY = "() => !window.MathJax || MathJax.startup.promise.then(() => true)"
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """The standard file server without its log."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    if not (SITE / "index.html").exists():
+        pytest.fail(f"{SITE} holds no site. Build it first: python scripts/build.py")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(SITE))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield context
+    context.close()
+
+
+def outside_requests(page: Page, url: str) -> list[str]:
+    """Open the address; return what the page asked of other hosts, none of which got through."""
+    host = urlsplit(url).netloc
+    asked: list[str] = []
+
+    def note(address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme in {"http", "https", "ws", "wss"} and parts.netloc != host:
+            asked.append(address)
+
+    def answer(route: Route) -> None:
+        if urlsplit(route.request.url).netloc == host:
+            route.fallback()
+        else:
+            route.abort()
+
+    page.route("**/*", answer)
+    page.on("request", lambda request: note(request.url))
+    page.on("websocket", lambda socket: note(socket.url))
+    page.goto(url, wait_until="networkidle")
+    return asked
+
+
+def in_mode(context: BrowserContext, mode: str) -> Page:
+    """Open a page in which the theme finds this mode already chosen, as on a second visit."""
+    page = context.new_page()
+    chosen = f"localStorage.setItem('mode', '{mode}'); localStorage.setItem('theme', '{mode}')"
+    page.add_init_script(chosen)
+    return page
+
+
+@cache
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def anchors(path: Path) -> frozenset[str]:
+    return frozenset(tag["id"] for tag in parsed(path).find_all(id=True))
+
+
+@dataclass
+class Visit:
+    """What one look at a page showed."""
+
+    asked: list[str]
+    faults: list[str] = field(default_factory=list)
+    headings: int = 0
+    formulas: int = 0
+    wrong_formulas: int = 0
+    width_on_phone: int = 0
+
+
+@pytest.fixture(scope="session")
+def visit(browser: Browser, site: str) -> Callable[[str], Visit]:
+    """Look at a page once, for all the tests that ask about it: loading it is what takes time."""
+
+    @cache
+    def look(name: str) -> Visit:
+        seen = Visit([])
+        with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+            page = context.new_page()
+            watch(page, seen.faults)
+            seen.asked = outside_requests(page, site + name)
+            page.evaluate(MATHS_READY)
+            seen.headings = page.locator("h1:visible").count()
+            seen.formulas = page.locator("article .math > mjx-container").count()
+            seen.wrong_formulas = page.locator("mjx-merror").count()
+            page.set_viewport_size({"width": 390, "height": 844})
+            seen.width_on_phone = page.evaluate("document.documentElement.scrollWidth")
+        return seen
+
+    return look
+
+
+def watch(page: Page, faults: list[str]) -> None:
+    """Write down what the page complains of."""
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            faults.append(f"console: {message.text}")
+
+    def received(response: Response) -> None:
+        if response.status >= 400:
+            faults.append(f"{response.status}: {response.url}")
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on("response", received)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_asks_no_other_host(name: str, visit: Callable[[str], Visit]) -> None:
+    assert visit(name).asked == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_has_no_errors_and_one_title(name: str, visit: Callable[[str], Visit]) -> None:
+    assert visit(name).faults == []
+    assert visit(name).headings == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_a_phone(name: str, visit: Callable[[str], Visit]) -> None:
+    assert 0 < visit(name).width_on_phone <= 390
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_mathematics_is_set(name: str, visit: Callable[[str], Visit]) -> None:
+    assert visit(name).formulas == len(parsed(SITE / name).select("article .math"))
+    assert visit(name).wrong_formulas == 0
+
+
+def test_a_script_from_elsewhere_is_reported(site: str, context: BrowserContext) -> None:
+    url, script = f"{site}index.html", "https://cdn.jsdelivr.net/npm/mathjax@3/es5/tex-chtml.js"
+    html = (SITE / "index.html").read_text(encoding="utf-8")
+    spoilt = html.replace("</head>", f'<script src="{script}"></script></head>')
+    page = context.new_page()
+    page.route(url, lambda route: route.fulfill(body=spoilt, content_type="text/html"))
+    assert outside_requests(page, url) == [script]
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_every_picture_says_what_it_shows(name: str) -> None:
+    pictures = parsed(SITE / name).select("article svg, article .output img, article figure img")
+    for picture in pictures:
+        if picture.name == "svg" and picture.find_parent("svg"):
+            continue  # a part of another drawing
+        if picture.get("aria-hidden") == "true":
+            continue  # an ornament, which must stay silent
+        said = picture.get("aria-label" if picture.name == "svg" else "alt", "")
+        assert len(said.split()) >= 4, f"{name}: {str(picture)[:120]}"
+        assert picture.name == "img" or picture.get("role") == "img", f"{name}: {said}"
+
+
+def test_no_page_waits_for_a_widget_manager() -> None:
+    # Widgets need a kernel or a script from elsewhere; on the site they show nothing at all.
+    waiting = [n for n in BOOK if "application/vnd.jupyter.widget" in (SITE / n).read_text()]
+    assert not waiting
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(
+    name: str, mode: str, site: str, context: BrowserContext
+) -> None:
+    page = in_mode(context, mode)
+    page.goto(site + name, wait_until="networkidle")
+    page.evaluate(MATHS_READY)
+    assert page.evaluate("document.documentElement.dataset.theme") == mode
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    red = int(colour.partition("(")[2].split(",")[0])
+    assert (red > 200) == (mode == "light"), f"the page does not look {mode}: {colour}"
+    # What does not depend on colours is the same in both modes, and takes half the time.
+    rules = {"runOnly": {"type": "tag", "values": ["cat.color"]}} if mode == "dark" else {}
+    found = Axe().run(page, options={"resultTypes": ["violations"], **rules}).response["violations"]
+    serious = [
+        f"{v['id']}: {node['html'][:150]} {node['failureSummary'][:300]}"
+        for v in found
+        if v["impact"] in {"serious", "critical"} or v["id"] in {"region", "empty-table-header"}
+        for node in v["nodes"]
+    ]
+    assert not serious, f"{name} in {mode} mode: " + "\n".join(serious)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_within_the_site_lead_somewhere(name: str) -> None:
+    lost = []
+    for tag in parsed(SITE / name).select("[href], [src]"):
+        address = urlsplit(tag.get("href") or tag.get("src") or "")
+        if address.scheme or address.netloc:
+            continue
+        target = SITE / name
+        if address.path:
+            target = (target.parent / unquote(address.path)).resolve()
+        if not target.is_file():
+            lost.append(f"no file {address.geturl()}")
+        elif tag.name == "a" and target.suffix == ".html" and address.fragment:
+            found = unquote(address.fragment) in anchors(target)
+            lost += [] if found else [f"no anchor {address.geturl()}"]
+    assert not lost, f"{name}: {lost}"
+
+
+@pytest.mark.parametrize("name", BOOK)
+def test_page_leads_on_and_says_how_to_use_it(name: str) -> None:
+    page = parsed(SITE / name)
+    position = BOOK.index(name)
+    assert bool(page.select_one("a.left-prev")) == (position > 0)
+    assert bool(page.select_one("a.right-next")) == (position < len(BOOK) - 1)
+    tools = [link.get_text(strip=True) for link in page.select(".page-tools a")]
+    notebook = (SOURCE / name).with_suffix(".ipynb").exists()
+    assert ("Download this notebook" in tools) == notebook
+    assert {"Cite this page", "Report an error"} <= set(tools)
+
+
+def test_search_finds_a_page(site: str, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"{site}search.html")
+    page.locator(".bd-search-container input[type=search]").fill("licences")
+    page.keyboard.press("Enter")
+    results = page.locator("#search-results li a[href*='appendix/about']")
+    results.first.wait_for(timeout=10_000)
+    results.first.click()
+    page.wait_for_url("**/chapters/appendix/about.html*")
+
+
+def test_theme_button_changes_the_colours(site: str, context: BrowserContext) -> None:
+    page = in_mode(context, "light")
+    page.goto(f"{site}index.html", wait_until="networkidle")
+    seen = set()
+    for _ in range(3):  # light, dark, and what the reader's system says
+        page.locator(".theme-switch-button:visible").first.click()
+        seen.add(page.evaluate("document.documentElement.dataset.theme"))
+    assert seen == set(MODES)
