@@ -2,7 +2,8 @@
 
 from causalbook import datasets
 from causalbook.averages import mean_of, ratio_of
-from causalbook.estimate import Estimate, compare, contrast
+from causalbook.comparison import compare, contrast
+from causalbook.estimate import Estimate
 
 __all__ = ["Estimate", "compare", "contrast", "datasets", "mean_of", "ratio_of"]
 __version__ = "0.1.0"

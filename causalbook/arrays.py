@@ -31,9 +31,9 @@ def numbers(name: str, x: Any, *, ndim: int = 1) -> Array:
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{called} holds {array.dtype} values, not numbers: convert them first")
     if array.ndim != ndim:
-        raise ValueError(f"{called} has {array.ndim} dimensions, needs {ndim}")
+        raise ValueError(f"{called} has {array.ndim} dimensions, needs {ndim}: pass one column")
     if array.size == 0:
-        raise ValueError(f"{called} is empty: there is nothing to average")
+        raise ValueError(f"{called} is empty, so nothing can be averaged: pass at least two rows")
     values = array.astype(np.float64, copy=False)
     if not np.isfinite(values.sum()):  # one cheap pass; the rows are looked up only when it fails
         bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
@@ -71,12 +71,13 @@ def codes(name: str, x: Any) -> Ints:
     """Number the groups of x (any labels) 0, 1, 2, ...; refuse a missing label."""
     array = np.asarray(x)
     if array.ndim != 1:
-        raise ValueError(f"{label(name, x)} has {array.ndim} dimensions, needs 1")
+        raise ValueError(f"{label(name, x)} has {array.ndim} dimensions, needs 1: pass the column")
     gaps = missing(array)
     if gaps.any():
         raise ValueError(f"{label(name, x)} is missing in {rows(gaps)}: give each row a group")
-    if array.dtype.kind == "O":
-        array = array.astype(str)
+    if array.dtype.kind == "O":  # labels of several types have no order: number them as they come
+        seen: dict[Any, int] = {}
+        return np.array([seen.setdefault(value, len(seen)) for value in array], dtype=np.int64)
     return np.unique(array, return_inverse=True)[1].astype(np.int64)
 
 

@@ -22,12 +22,12 @@ def card(
     value: float,
     se: float,
     interval: tuple[float, float],
-    n: int,
+    rows: str,
     notes: Sequence[str],
 ) -> str:
     """Return the HTML of one estimate: what, how, the number, its interval as a drawing."""
     show, (low, high) = digits(value, se), interval
-    numbers = f"SE {show(se)} · 95% interval [{show(low)}, {show(high)}] · {n:,} rows"
+    numbers = f"SE {show(se)} · 95% interval [{show(low)}, {show(high)}] · {rows}"
     small = "".join(
         f'<div style="font-size:.85em;opacity:.8;margin-top:.3em">{escape(note)}</div>'
         for note in notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from copy import deepcopy
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
@@ -34,7 +35,7 @@ def describe(name: str) -> dict[str, Any]:
     Parameters: `name`, one of those in the registry (`causalbook/data/datasets.toml`).
     Raises ValueError for an unknown name.
     """
-    return dict(_entry(name))
+    return deepcopy(_entry(name))
 
 
 def load(name: str) -> pd.DataFrame:
@@ -56,9 +57,10 @@ def load(name: str) -> pd.DataFrame:
 
 
 def content_hash(frame: pd.DataFrame) -> str:
-    """Hash names, types and values of all columns, whatever file format carried them.
+    """Hash names, kinds and values of all columns, whatever file format carried them.
 
-    Numbers count as their bytes (64 bit), times as microseconds since 1970, all else as text.
+    Numbers count as their 64 bits, times as microseconds since 1970, all else as text: its
+    lengths (-1 where it is missing), then its letters.
     """
     digest = hashlib.sha256()
     for name, column in frame.items():
@@ -70,8 +72,11 @@ def content_hash(frame: pd.DataFrame) -> str:
         elif kind == "f":
             values = column.to_numpy(np.float64).tobytes()
         else:
-            values = "\x1f".join(column.astype(str)).encode()
-        digest.update(f"{name}\x1e{len(values)}\x1e".encode() + values)
+            kind, here = "O", column.notna()
+            text = column[here].astype(str)
+            lengths = text.str.len().reindex(column.index, fill_value=-1)
+            values = lengths.to_numpy(np.int64).tobytes() + "".join(text).encode()
+        digest.update(f"{kind} {name} {len(values)}\n".encode() + values)
     return digest.hexdigest()[:16]
 
 

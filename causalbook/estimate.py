@@ -7,15 +7,12 @@ import warnings
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from causalbook.arrays import Array, Ints, codes, rows, same_length
 from causalbook.card import card, digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,20 +56,24 @@ class Estimate:
         psi = np.asarray(self.influence, dtype=np.float64)
         if psi.ndim != 1 or psi.size == 0:
             raise ValueError(f"influence has shape {psi.shape}: pass one value for each row")
-        bad = ~np.isfinite(psi)
-        if bad.any() and not (np.isnan(psi).all() and self.notes):
+        total = float(psi.sum())  # one cheap pass; the rows are looked up only where it fails
+        if not math.isfinite(total) and not (np.isnan(psi).all() and self.notes):
             raise ValueError(
-                f"influence is NaN or infinite in {rows(bad)}: fill in every row, or make all of "
-                "them NaN and say in the first note why there is no standard error"
+                f"influence is NaN or infinite in {rows(~np.isfinite(psi))}: fill in every row, or "
+                "make all of them NaN and say in the first note why there is no standard error"
             )
-        if not bad.any() and abs(psi.mean()) > 1e-6 * max(psi.std(), abs(self.value) * 1e-6):
+        if not math.isfinite(self.value):
+            raise ValueError(f"value is {self.value}: an estimate is a number")
+        # Rounding leaves a mean of this size in the sum of many terms; more is a mistake.
+        off = abs(total) / len(psi)
+        if off > 1e-12 * max(1.0, abs(self.value)) and off > 1e-6 * psi.std():
             warnings.warn(
-                f"influence has mean {psi.mean():.3g}, not zero: the standard error is too large "
-                "unless you subtract it",
+                f"influence has mean {total / len(psi):.3g}, not zero: the standard error is too "
+                "large unless you subtract it",
                 stacklevel=3,
             )
         if self.cluster is not None:
-            same_length(influence=psi, cluster=np.asarray(self.cluster))
+            same_length(influence=psi, cluster=codes("cluster", self.cluster))
         object.__setattr__(self, "value", float(self.value))
         object.__setattr__(self, "influence", psi)
         object.__setattr__(self, "notes", tuple(self.notes))
@@ -130,22 +131,31 @@ class Estimate:
         """Return the estimate as plain text: one fact a line, notes last."""
         value, se, (low, high) = self.value, self.se, self.conf_int()
         show = digits(value, se)
-        clusters = "" if self.groups is None else f" in {self.groups.max() + 1:,} clusters"
         lines = [
             f"{self.estimand} by {self.method}",
             f"  value         {show(value)}",
             f"  std. error    {show(se)}",
             f"  95% interval  [{show(low)}, {show(high)}]",
-            f"  rows          {self.n:,}{clusters}",
+            f"  based on      {self._rows()}",
         ]
         return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+
+    def _rows(self) -> str:
+        clusters = "" if self.groups is None else f" in {self.groups.max() + 1:,} clusters"
+        return f"{self.n:,} rows{clusters}"
 
     def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
         return card(
-            self.estimand, self.method, self.value, self.se, self.conf_int(), self.n, self.notes
+            self.estimand,
+            self.method,
+            self.value,
+            self.se,
+            self.conf_int(),
+            self._rows(),
+            self.notes,
         )
 
     def _map(self, value: float, slope: float, estimand: str) -> Estimate:
@@ -204,12 +214,12 @@ def _combine(
             f"{a.method} has {a.n:,} rows (sample {a.sample}) and {b.method} has {b.n:,} rows "
             f"(sample {b.sample}): these are not the same rows. For two separate groups of people "
             "use contrast(a, b, independent=True); for two outcomes of the same people, in the "
-            "same order, give both estimates one sample= name"
+            "same order, say so: dataclasses.replace(b, sample=a.sample)"
         )
     ga, gb = a.groups, b.groups
     if (ga is None) != (gb is None) or (ga is not None and gb is not None and (ga != gb).any()):
         raise ValueError("cluster differs between the two estimates: pass the same labels to both")
-    notes = _notes(a, b)
+    notes = merge_notes(a, b)
     if a.sample is None:
         notes = (*notes, "neither estimate names its sample: taken to be the same rows")
     return Estimate(
@@ -224,70 +234,7 @@ def _combine(
     )
 
 
-def _notes(a: Estimate, b: Estimate) -> tuple[str, ...]:
+def merge_notes(a: Estimate, b: Estimate) -> tuple[str, ...]:
     """Notes of both, once each, the reason for a missing error first."""
     first, second = (b, a) if math.isnan(b.se) and not math.isnan(a.se) else (a, b)
     return tuple(dict.fromkeys(first.notes + second.notes))
-
-
-def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate:
-    r"""Difference a - b of two estimates, on the same rows or on two separate samples.
-
-    $$se^2 = \frac1{n^2}\sum_i (\psi_{a,i} - \psi_{b,i})^2 \quad\text{(same rows)}, \qquad
-      se^2 = se_a^2 + se_b^2 \quad\text{(independent)}$$
-
-    Parameters: two estimates; `independent` says that no unit is in both samples.
-    Returns an `Estimate`, for separate samples over the stacked rows; Satterthwaite's degrees of
-    freedom where both have some.
-    Raises ValueError if the rows differ and `independent` is not set, or if it is set for the
-    same rows. Source: Satterthwaite (1946, eq. 7).
-    """
-    if not independent:
-        return a - b
-    if a.sample is not None and a.sample == b.sample:
-        raise ValueError(
-            f"independent=True, but both estimates are of the same rows (sample {a.sample}): "
-            "use contrast(a, b)"
-        )
-    n = a.n + b.n
-    cluster = None
-    if a.groups is not None or b.groups is not None:
-        ga = np.arange(a.n) if a.groups is None else a.groups
-        gb = np.arange(b.n) if b.groups is None else b.groups
-        cluster = np.concatenate([ga, ga.max() + 1 + gb])
-    dof = None
-    if a.dof is not None and b.dof is not None:
-        dof = (a.se**2 + b.se**2) ** 2 / (a.se**4 / a.dof + b.se**4 / b.dof)
-    psi = np.concatenate([n / a.n * a.influence, -n / b.n * b.influence])
-    return Estimate(
-        a.value - b.value,
-        psi if np.isfinite(psi).all() else np.full(n, np.nan),
-        a.estimand if a.estimand == b.estimand else f"{a.estimand} - {b.estimand}",
-        a.method if a.method == b.method else f"{a.method} - {b.method}",
-        cluster=cluster,
-        sample=f"{a.sample}+{b.sample}",
-        dof=dof,
-        notes=_notes(a, b),
-    )
-
-
-def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.95) -> pd.DataFrame:
-    """Table of estimates, one row each, indexed by method; with `truth`, their errors.
-
-    Columns: estimand, value, se, low, high, n; with `truth` also error (value - truth) and
-    covers (is the truth in the interval). NaN where an estimate has no standard error.
-    Raises ValueError without an estimate.
-    """
-    import pandas as pd
-
-    if not estimates:
-        raise ValueError("compare needs at least one estimate: none was passed")
-    table = pd.DataFrame(
-        [(e.estimand, e.value, e.se, *e.conf_int(level), e.n) for e in estimates],
-        columns=["estimand", "value", "se", "low", "high", "n"],
-        index=pd.Index([e.method for e in estimates], name="method"),
-    )
-    if truth is not None:
-        table["error"] = table["value"] - truth
-        table["covers"] = (table["low"] <= truth) & (truth <= table["high"])
-    return table

@@ -168,7 +168,7 @@ def table(frame: Any, *, digits: int = 3, places: dict[str, int] | None = None) 
     own = places or {}
 
     def cell(column: str, value: Any) -> str:
-        if value is None or value != value:
+        if value is None or value != value:  # NaN differs from itself
             return '<td class="number">–</td>'
         if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
             return f"<td>{'yes' if value else 'no'}</td>"

@@ -76,7 +76,9 @@ def main() -> None:
                 if frame[column].dtype.kind == "O":
                     frame[column] = frame[column].astype("category")
             frame.to_parquet(Path(str(DATA)) / f"{name}.parquet", compression="zstd", index=False)
-            print(f"{name}: {frame.shape}, hash {content_hash(frame)}, {describe(name)['hash']}")
+            print(f"{name}: {frame.shape}, hash {content_hash(frame)}")
+            if content_hash(frame) != describe(name)["hash"]:
+                raise SystemExit(f"{name}: registered is {describe(name)['hash']}")
 
 
 if __name__ == "__main__":

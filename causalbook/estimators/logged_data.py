@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Propensities are often logged with six decimals; anything further off is another policy.
 RTOL, ATOL = 1e-3, 1e-6
+MANY = 1_000_000_000  # no table of probabilities has that many columns
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,8 +82,8 @@ class Log:
             _same_policy(action, pscore, policy)
             object.__setattr__(self, "policy", policy)
         object.__setattr__(self, "action", action)
-        object.__setattr__(self, "reward", reward)
-        object.__setattr__(self, "pscore", pscore)
+        object.__setattr__(self, "reward", reward.copy())  # what was checked stays as it was
+        object.__setattr__(self, "pscore", pscore.copy())
 
     @classmethod
     def from_frame(
@@ -153,6 +154,11 @@ def _actions(action: Any) -> Ints:
             f"{called} is negative in {rows(bad)}: number the actions from 0 (-1 is what pandas "
             "writes for a missing category)"
         )
+    if values.max() > MANY:
+        raise ValueError(
+            f"{called} goes up to {values.max():.3g}: identifiers, not numbers from "
+            "0; number them with pandas.factorize"
+        )
     return values.astype(np.int64)
 
 
@@ -183,6 +189,8 @@ def distributions(name: str, pi: Any, n: int) -> Array:
             f"{name} has {p.ndim} dimensions, needs 2: one row for each round, one column for each "
             "action (numpy.tile(p, (n, 1)) repeats one row)"
         )
+    if p.shape[1] == 0:
+        raise ValueError(f"{name} has no columns: pass one for each action")
     p = p.astype(np.float64, copy=False)
     if len(p) != n:
         raise ValueError(
@@ -224,7 +232,12 @@ def _same_policy(action: Ints, pscore: Array, policy: Array) -> None:
 def _no_gaps(name: str, x: Any, n: int) -> None:
     if x is None:
         return
-    array: npt.NDArray[Any] = np.asarray(x)
+    try:
+        array: npt.NDArray[Any] = np.asarray(x)
+    except ValueError as ragged:
+        raise ValueError(f"{name} is no table: give each round as many entries") from ragged
+    if array.ndim == 0:
+        raise ValueError(f"{name} is {x!r}: pass one row for each round")
     if len(array) != n:
         raise ValueError(
             f"unequal lengths: {name} has {len(array):,} rows, the log has {n:,}; one row a round"

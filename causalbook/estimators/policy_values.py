@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causalbook.arrays import Array, label, numbers, rows
-from causalbook.averages import mean_of, ratio_of
-from causalbook.estimate import Estimate, compare
+from causalbook.comparison import compare
+from causalbook.estimate import Estimate
 from causalbook.estimators.logged_data import Log, distributions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ESTIMAND = "value of the target policy"
-ENOUGH = 20  # effective rewarded rounds below which the normal interval is not to be trusted
+# Effective rewarded rounds below which the interval is not to be trusted. In simulations with an
+# effective sample size of n/5 and rewards in 4 of 1,000 rounds, 95% intervals covered in 80 to 92%
+# at 3 to 5 such rounds, 89% at 16, 91% at 50 and 95% at 200 with lognormal weights.
+ENOUGH = 50
 
 
 def ips(log: Log, pi: Any, *, max_weight: float | None = None) -> Estimate:
@@ -68,8 +70,8 @@ def dm(log: Log, pi: Any, q: Any, *, q_independent: bool = False) -> Estimate:
     Raises ValueError as `ips` does, and if q has another shape than pi or holds NaN.
     Source: Dudík et al. (2014, section 3).
     """
-    p = _target(log, pi)
-    return _dm(log, p, _model(p, q), q_independent)
+    _, model = _model(_target(log, pi), q)
+    return _dm(log, model, q_independent)
 
 
 def dr(log: Log, pi: Any, q: Any) -> Estimate:
@@ -83,22 +85,26 @@ def dr(log: Log, pi: Any, q: Any) -> Estimate:
     Raises ValueError as `dm` does. Source: Dudík et al. (2014, section 3).
     """
     p = _target(log, pi)
-    return _dr(log, p, _model(p, q), *_weights(log, p))
+    rewards, model = _model(p, q)
+    return _dr(log, model, rewards, *_weights(log, p))
 
 
 def evaluate(log: Log, pi: Any, q: Any = None) -> pd.DataFrame:
     """Table of IPS and SNIPS, with a reward model also DM and DR, after one validation.
 
     Parameters: `log`, `pi`, `q` as in `dr`. Rows are indexed by method; columns are those of
-    `compare`, and the effective sample size and largest weight. Raises ValueError as `dr` does.
+    `compare`, and the effective sample size and largest weight of those that weigh. Raises
+    ValueError as `dr` does.
     """
     p = _target(log, pi)
     w, notes = _weights(log, p)
     estimates = [_ips(log, w, notes), _snips(log, w, notes)]
     if q is not None:
-        model = _model(p, q)
-        estimates += [_dm(log, p, model, False), _dr(log, p, model, w, notes)]
-    return compare(*estimates).assign(ess=effective_sample_size(w), max_weight=w.max())
+        rewards, model = _model(p, q)
+        estimates += [_dm(log, model, False), _dr(log, model, rewards, w, notes)]
+    table = compare(*estimates).assign(ess=_kish(w), max_weight=w.max())
+    table.loc[table.index == "DM", ["ess", "max_weight"]] = np.nan  # DM weighs nothing
+    return table
 
 
 def effective_sample_size(w: Any) -> float:
@@ -114,7 +120,11 @@ def effective_sample_size(w: Any) -> float:
         raise ValueError(f"{label('w', w)} is negative in {rows(weights < 0)}: weights are >= 0")
     if not weights.any():
         raise ValueError(f"{label('w', w)} is 0 in every row: the target never agrees with the log")
-    return float(weights.sum() ** 2 / (weights @ weights))
+    return _kish(weights / weights.max())  # tiny weights would vanish when squared
+
+
+def _kish(w: Array) -> float:
+    return float(w.sum() ** 2 / (w @ w))
 
 
 def _ips(log: Log, w: Array, notes: tuple[str, ...]) -> Estimate:
@@ -122,33 +132,33 @@ def _ips(log: Log, w: Array, notes: tuple[str, ...]) -> Estimate:
 
 
 def _snips(log: Log, w: Array, notes: tuple[str, ...]) -> Estimate:
-    estimate = ratio_of(
-        w * log.reward, w, estimand=ESTIMAND, method="SNIPS", cluster=log.cluster, sample=log.sample
-    )
-    return replace(estimate, notes=notes)
+    value = float((w @ log.reward) / w.sum())
+    return _estimate(log, value, w * (log.reward - value) / w.mean(), "SNIPS", notes)
 
 
-def _dm(log: Log, p: Array, q: Array, q_independent: bool) -> Estimate:
-    estimate = _mean(log, np.einsum("ia,ia->i", p, q), "DM", ())
+def _dm(log: Log, model: Array, q_independent: bool) -> Estimate:
     if q_independent:
-        return estimate
+        return _mean(log, model, "DM", ())
     why = (
         "no standard error: q was fitted on these rows and its own error is not counted; "
         "if it comes from other data, say q_independent=True"
     )
-    return replace(estimate, influence=np.full(log.n, np.nan), notes=(why,))
+    return _estimate(log, float(model.mean()), np.full(log.n, np.nan), "DM", (why,))
 
 
-def _dr(log: Log, p: Array, q: Array, w: Array, notes: tuple[str, ...]) -> Estimate:
-    residual = log.reward - _of_logged(q, log)
-    return _mean(log, np.einsum("ia,ia->i", p, q) + w * residual, "DR", notes)
+def _dr(log: Log, model: Array, q: Array, w: Array, notes: tuple[str, ...]) -> Estimate:
+    return _mean(log, model + w * (log.reward - _of_logged(q, log)), "DR", notes)
 
 
 def _mean(log: Log, scores: Array, method: str, notes: tuple[str, ...]) -> Estimate:
-    estimate = mean_of(
-        scores, estimand=ESTIMAND, method=method, cluster=log.cluster, sample=log.sample
+    value = float(scores.mean())
+    return _estimate(log, value, scores - value, method, notes)
+
+
+def _estimate(log: Log, value: float, psi: Array, method: str, notes: tuple[str, ...]) -> Estimate:
+    return Estimate(
+        value, psi, ESTIMAND, method, cluster=log.cluster, sample=log.sample, notes=notes
     )
-    return replace(estimate, notes=notes)
 
 
 def _of_logged(table: Array, log: Log) -> Array:
@@ -159,13 +169,15 @@ def _of_logged(table: Array, log: Log) -> Array:
 def _weights(log: Log, p: Array) -> tuple[Array, tuple[str, ...]]:
     """Importance weights, and what a reader should know of them."""
     w = _of_logged(p, log) / log.pscore
-    ess = effective_sample_size(w)
+    if not w.any():
+        raise ValueError("pi gives every logged action probability 0: the two never agree")
+    ess = _kish(w)
     note = (
         f"effective sample size {ess:,.0f} of {log.n:,}; largest weight {w.max():,.3g}; "
         f"mean weight {w.mean():.3f} (1 is expected)"
     )
     earned = np.abs(w * log.reward)
-    rewarded = effective_sample_size(earned) if earned.any() else 0.0
+    rewarded = _kish(earned) if earned.any() else 0.0
     if rewarded < ENOUGH:
         warnings.warn(
             f"the estimate rests on {rewarded:.1f} effective rewarded rounds (effective sample "
@@ -212,8 +224,16 @@ def _target(log: Log, pi: Any) -> Array:
     return p
 
 
-def _model(p: Array, q: Any) -> Array:
+def _model(p: Array, q: Any) -> tuple[Array, Array]:
+    r"""The reward model, checked, and its mean under the target: $\sum_a \pi(a|x_i) q(x_i, a)$."""
+    shape = np.shape(q)
+    if shape != p.shape:
+        raise ValueError(f"q has shape {shape}, pi has {p.shape}: one reward for each entry")
     table = np.asarray(q)
-    if table.shape != p.shape:
-        raise ValueError(f"q has shape {table.shape}, pi has {p.shape}: one reward for each entry")
-    return numbers("q", q, ndim=2)
+    if table.dtype.kind not in "biuf":
+        raise ValueError(f"q holds {table.dtype} values, not numbers: convert them first")
+    table = table.astype(np.float64, copy=False)
+    mean: Array = np.einsum("ia,ia->i", p, table)
+    if not np.isfinite(mean.sum()):  # a NaN or infinite entry shows in its row's sum
+        numbers("q", table, ndim=2)
+    return table, mean

@@ -41,9 +41,14 @@ def ab_test(y: Any, a: Any, *, cluster: Any = None) -> Estimate:
         psi, dof = psi * np.sqrt(size / (size - 1)), _welch_dof(outcome, treated)
         method = "difference in means (Welch)"
     else:
-        g = int(codes("cluster", cluster).max()) + 1
-        if g < 2:
-            raise ValueError("cluster has one group: the error is learned from differences of two")
+        groups = codes("cluster", cluster)
+        g = int(groups.max()) + 1
+        for arm in (0, 1):
+            if len(np.unique(groups[treated == arm])) < 2:
+                raise ValueError(
+                    f"cluster has one group with a = {arm}: each arm needs two, since the error is "
+                    "learned from how groups of one arm differ"
+                )
         psi, dof = psi * math.sqrt(g / (g - 1)), float(g - 1)
         method = "difference in means (clusters, G/(G-1))"
     return Estimate(

@@ -1,0 +1,76 @@
+"""Estimates beside one another: their difference, and a table of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from causalbook.estimate import Estimate, merge_notes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate:
+    r"""Difference a - b of two estimates, on the same rows or on two separate samples.
+
+    $$se^2 = \frac1{n^2}\sum_i (\psi_{a,i} - \psi_{b,i})^2 \quad\text{(same rows)}, \qquad
+      se^2 = se_a^2 + se_b^2 \quad\text{(independent)}$$
+
+    Parameters: two estimates; `independent` says that no unit is in both samples.
+    Returns an `Estimate`, for separate samples over the stacked rows; Satterthwaite's degrees of
+    freedom where both have some.
+    Raises ValueError if the rows differ and `independent` is not set, or if it is set for the
+    same rows. Source: Satterthwaite (1946, eq. 7).
+    """
+    if not independent:
+        return a - b
+    if a.sample is not None and a.sample == b.sample:
+        raise ValueError(
+            f"independent=True, but both estimates are of the same rows (sample {a.sample}): "
+            "use contrast(a, b)"
+        )
+    n = a.n + b.n
+    cluster = None
+    if a.groups is not None or b.groups is not None:
+        ga = np.arange(a.n) if a.groups is None else a.groups
+        gb = np.arange(b.n) if b.groups is None else b.groups
+        cluster = np.concatenate([ga, ga.max() + 1 + gb])
+    dof = None
+    if a.dof is not None and b.dof is not None and a.se + b.se > 0:
+        dof = (a.se**2 + b.se**2) ** 2 / (a.se**4 / a.dof + b.se**4 / b.dof)
+    psi = np.concatenate([n / a.n * a.influence, -n / b.n * b.influence])
+    return Estimate(
+        a.value - b.value,
+        psi if np.isfinite(psi).all() else np.full(n, np.nan),
+        a.estimand if a.estimand == b.estimand else f"{a.estimand} - {b.estimand}",
+        a.method if a.method == b.method else f"{a.method} - {b.method}",
+        cluster=cluster,
+        sample=f"{a.sample}+{b.sample}",
+        dof=dof,
+        notes=merge_notes(a, b),
+    )
+
+
+def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.95) -> pd.DataFrame:
+    """Table of estimates, one row each, indexed by method; with `truth`, their errors.
+
+    Columns: estimand, value, se, low, high, n; with `truth` also error (value - truth) and
+    covers (is the truth in the interval), which are NaN where there is no standard error.
+    Raises ValueError without an estimate.
+    """
+    import pandas as pd
+
+    if not estimates:
+        raise ValueError("compare needs at least one estimate: none was passed")
+    table = pd.DataFrame(
+        [(e.estimand, e.value, e.se, *e.conf_int(level), e.n) for e in estimates],
+        columns=["estimand", "value", "se", "low", "high", "n"],
+        index=pd.Index([e.method for e in estimates], name="method"),
+    )
+    if truth is not None:
+        table["error"] = table["value"] - truth
+        covers = (table["low"] <= truth) & (truth <= table["high"])
+        table["covers"] = covers.astype(object).where(table["se"].notna(), np.nan)
+    return table
