@@ -23,7 +23,7 @@ lint: env
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/codespell
-	$(bin)/nbstripout --verify $$(git ls-files '*.ipynb')
+	$(bin)/nbstripout --keep-id --verify $$(git ls-files '*.ipynb')
 
 unit: env ## the package, the frame, the rules of the notebooks
 	$(bin)/pytest -n $(JOBS) --ignore tests/book/test_site.py --ignore tests/book/test_pdf.py
