@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Labels = npt.NDArray[Any]
 
 
 def label(name: str, x: object) -> str:
@@ -20,23 +22,49 @@ def label(name: str, x: object) -> str:
 
 def rows(bad: Any) -> str:
     """Say how many rows are bad and where the first of them are."""
-    where = np.flatnonzero(bad)
+    where = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))
     first = ", ".join(map(str, where[:5])) + (", ..." if len(where) > 5 else "")
     return f"{len(where):,} of {len(bad):,} rows (first: {first})"
 
 
-def numbers(name: str, x: Any, *, ndim: int = 1) -> Array:
-    """Return x as float64 of ndim dimensions; refuse strings, NaN, infinities and empty input."""
-    called, array = label(name, x), np.asarray(x)
+def as_array(name: str, x: Any) -> Labels:
+    """Return x as an array as it is; refuse masked entries and rows of unequal length."""
+    if np.ma.is_masked(x):
+        raise ValueError(f"{label(name, x)} has masked entries: drop or fill them on purpose")
+    try:
+        return np.asarray(x)
+    except ValueError as ragged:
+        raise ValueError(f"{label(name, x)} has rows of unequal length: not a table") from ragged
+
+
+def as_numbers(name: str, x: Any) -> Array:
+    """Return x as float64 of any shape; refuse missing values and text."""
+    called, array = label(name, x), as_array(name, x)
+    if array.dtype.kind == "O":  # what pandas' nullable columns and Decimal give
+        gaps = missing(array)
+        if gaps.any():
+            raise ValueError(
+                f"{called} is missing in {rows(gaps)}: drop or model those rows on purpose"
+            )
+        if all(isinstance(value, (Number, np.bool_)) for value in array.flat):
+            array = array.astype(np.float64)
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{called} holds {array.dtype} values, not numbers: convert them first")
-    if array.ndim != ndim:
-        raise ValueError(f"{called} has {array.ndim} dimensions, needs {ndim}: pass one column")
-    if array.size == 0:
+        raise ValueError(
+            f"{called} holds {array.dtype} values, not numbers: convert them, for example with "
+            "pandas.to_numeric"
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def numbers(name: str, x: Any, *, ndim: int = 1) -> Array:
+    """Return x as float64 of ndim dimensions; refuse text, NaN, infinities and empty input."""
+    called, values = label(name, x), as_numbers(name, x)
+    if values.ndim != ndim:
+        raise ValueError(f"{called} has {values.ndim} dimensions, needs {ndim}: pass one column")
+    if values.size == 0:
         raise ValueError(f"{called} is empty, so nothing can be averaged: pass at least two rows")
-    values = array.astype(np.float64, copy=False)
     if not np.isfinite(values.sum()):  # one cheap pass; the rows are looked up only when it fails
-        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        bad = ~np.isfinite(values)
         if bad.any():
             raise ValueError(
                 f"{called} is NaN or infinite in {rows(bad)}: drop or model those rows on purpose"
@@ -44,7 +72,7 @@ def numbers(name: str, x: Any, *, ndim: int = 1) -> Array:
     return values
 
 
-def same_length(**arrays: npt.NDArray[Any] | None) -> None:
+def same_length(**arrays: Labels | None) -> None:
     """Refuse arrays that do not have one entry for each row."""
     lengths = {name: len(a) for name, a in arrays.items() if a is not None}
     if len(set(lengths.values())) > 1:
@@ -69,9 +97,11 @@ def binary(name: str, x: Any) -> Array:
 
 def codes(name: str, x: Any) -> Ints:
     """Number the groups of x (any labels) 0, 1, 2, ...; refuse a missing label."""
-    array = np.asarray(x)
+    array = as_array(name, x)
     if array.ndim != 1:
         raise ValueError(f"{label(name, x)} has {array.ndim} dimensions, needs 1: pass the column")
+    if array.dtype == np.int64 and _numbered(array):
+        return array
     gaps = missing(array)
     if gaps.any():
         raise ValueError(f"{label(name, x)} is missing in {rows(gaps)}: give each row a group")
@@ -81,14 +111,25 @@ def codes(name: str, x: Any) -> Ints:
     return np.unique(array, return_inverse=True)[1].astype(np.int64)
 
 
-def missing(array: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Mark the entries that are NaN, NaT or None (each unequal to itself, or None)."""
-    gaps = np.asarray(array != array, dtype=bool)
+def _numbered(array: Labels) -> bool:
+    """Tell whether the labels are 0, 1, 2, ... without gaps already."""
+    inside = array.size > 0 and array.min() >= 0 and array.max() < len(array)
+    return bool(inside and np.bincount(array).all())
+
+
+def missing(array: Labels) -> npt.NDArray[np.bool_]:
+    """Mark the entries that are NaN, NaT, None or pandas.NA."""
     if array.dtype.kind == "O":
-        gaps |= np.frompyfunc(lambda value: value is None, 1, 1)(array).astype(bool)
-    return gaps
+        return np.asarray(np.frompyfunc(_gone, 1, 1)(array), dtype=bool)
+    return np.asarray(array != array, dtype=bool)
 
 
-def fingerprint(x: npt.NDArray[Any]) -> str:
+def _gone(value: Any) -> bool:
+    if value is None or type(value).__name__ == "NAType":  # pandas.NA answers no comparison
+        return True
+    return np.ndim(value) == 0 and bool(value != value)
+
+
+def fingerprint(x: Labels) -> str:
     """Name the rows behind x: a short hash, equal only for the same values in the same order."""
     return hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=8).hexdigest()

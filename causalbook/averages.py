@@ -22,9 +22,9 @@ def mean_of(
     """
     s = numbers("scores", scores)
     value = float(s.mean())
-    return Estimate(
-        value, s - value, estimand, method, cluster=cluster, sample=sample or fingerprint(s)
-    )
+    psi = s - value
+    psi -= psi.mean()  # what rounding leaves where the scores are far from zero
+    return Estimate(value, psi, estimand, method, cluster=cluster, sample=sample or fingerprint(s))
 
 
 def ratio_of(

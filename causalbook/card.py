@@ -12,8 +12,15 @@ RIGHT = "#009E73"
 def digits(value: float, se: float) -> Callable[[float], str]:
     """Return a formatter with three significant digits of the error; NaN prints as "–"."""
     scale = se if se > 0 and math.isfinite(se) else abs(value) / 100
-    places = 3 if scale == 0 else max(0, 2 - math.floor(math.log10(scale)))
-    return lambda x: "–" if math.isnan(x) else f"{x:,.{places}f}"
+    places = 3 if scale == 0 else min(12, max(0, 2 - math.floor(math.log10(scale))))
+
+    def show(x: float) -> str:
+        if math.isnan(x):
+            return "–"
+        rounded = round(x, places) + 0.0  # adding zero turns -0.0 into 0.0
+        return f"{x:.3g}" if abs(x) >= 1e15 else f"{rounded:,.{places}f}"
+
+    return show
 
 
 def card(

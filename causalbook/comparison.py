@@ -26,30 +26,34 @@ def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate
     """
     if not independent:
         return a - b
-    if a.sample is not None and a.sample == b.sample:
+    shared = set((a.sample or "").split("+")) & set((b.sample or "").split("+")) - {""}
+    if shared:
         raise ValueError(
-            f"independent=True, but both estimates are of the same rows (sample {a.sample}): "
-            "use contrast(a, b)"
+            "independent=True, but both estimates have the same rows, those of sample "
+            f"{', '.join(shared)}: use contrast(a, b)"
         )
     n = a.n + b.n
     cluster = None
-    if a.groups is not None or b.groups is not None:
-        ga = np.arange(a.n) if a.groups is None else a.groups
-        gb = np.arange(b.n) if b.groups is None else b.groups
+    if a.cluster is not None or b.cluster is not None:
+        ga = np.arange(a.n) if a.cluster is None else a.cluster
+        gb = np.arange(b.n) if b.cluster is None else b.cluster
         cluster = np.concatenate([ga, ga.max() + 1 + gb])
     dof = None
     if a.dof is not None and b.dof is not None and a.se + b.se > 0:
         dof = (a.se**2 + b.se**2) ** 2 / (a.se**4 / a.dof + b.se**4 / b.dof)
+    notes = merge_notes(a, b)
+    if a.sample is None or b.sample is None:
+        notes = (*notes, "an estimate names no sample: taken to be separate rows")
     psi = np.concatenate([n / a.n * a.influence, -n / b.n * b.influence])
     return Estimate(
         a.value - b.value,
         psi if np.isfinite(psi).all() else np.full(n, np.nan),
-        a.estimand if a.estimand == b.estimand else f"{a.estimand} - {b.estimand}",
+        f"{a.estimand} - {b.estimand}",
         a.method if a.method == b.method else f"{a.method} - {b.method}",
         cluster=cluster,
         sample=f"{a.sample}+{b.sample}",
         dof=dof,
-        notes=merge_notes(a, b),
+        notes=notes,
     )
 
 
@@ -57,7 +61,8 @@ def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.9
     """Table of estimates, one row each, indexed by method; with `truth`, their errors.
 
     Columns: estimand, value, se, low, high, n; with `truth` also error (value - truth) and
-    covers (is the truth in the interval), which are NaN where there is no standard error.
+    covers (is the truth in the interval), which are NaN where there is no standard error: the
+    notes, in the table's `attrs["notes"]`, say why.
     Raises ValueError without an estimate.
     """
     import pandas as pd
@@ -69,6 +74,7 @@ def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.9
         columns=["estimand", "value", "se", "low", "high", "n"],
         index=pd.Index([e.method for e in estimates], name="method"),
     )
+    table.attrs["notes"] = {e.method: e.notes for e in estimates}
     if truth is not None:
         table["error"] = table["value"] - truth
         covers = (table["low"] <= truth) & (truth <= table["high"])

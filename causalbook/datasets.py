@@ -88,5 +88,9 @@ def _from_parquet(name: str) -> pd.DataFrame:
 
 
 def _from_package(entry: dict[str, Any]) -> pd.DataFrame:
-    frame: pd.DataFrame = import_module(entry["module"]).load_pandas().data
+    try:
+        module = import_module(entry["module"])
+    except ModuleNotFoundError as absent:
+        raise ImportError(f"these data come with another package: {entry['install']}") from absent
+    frame: pd.DataFrame = module.load_pandas().data
     return frame

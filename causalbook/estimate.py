@@ -28,15 +28,17 @@ class Estimate:
     influence : (n,) influence values, mean zero, one for each input row (zero where unused);
         all NaN where no valid standard error exists, and then the first note says why
     estimand, method : what is estimated and how (a finite-sample factor is named in `method`)
-    cluster : (n,) labels of the groups that were sampled or randomised together
-    sample : names the rows; arithmetic between two estimates needs equal names
+    cluster : (n,) labels of the groups that were sampled or randomised together; kept as numbers
+    sample : names the rows; arithmetic between two estimates needs equal names. Estimators name
+        them by a hash of the outcome, which two logs without a click would share
     dof : degrees of freedom of Student's t; None for the normal distribution
     notes : what a reader should know before using the number
 
     Raises
     ------
     ValueError
-        if `influence` is partly NaN, all NaN without a note, or unequal to `cluster` in length.
+        if `influence` is partly NaN, all NaN without a note, of one row, or unequal to `cluster`
+        in length; if `cluster` has one group; if `value` or `dof` is no number it can be.
 
     Source: Hampel (1974), the influence curve; Liang and Zeger (1986), Cameron and Miller (2015,
     eqs. 10 and 11), sums within clusters.
@@ -53,30 +55,44 @@ class Estimate:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        psi = np.asarray(self.influence, dtype=np.float64)
+        psi = np.array(self.influence, dtype=np.float64)  # a copy: what was checked stays so
         if psi.ndim != 1 or psi.size == 0:
             raise ValueError(f"influence has shape {psi.shape}: pass one value for each row")
+        self._check_influence(psi)
+        if not math.isfinite(self.value):
+            raise ValueError(f"value is {self.value}: an estimate is a number")
+        if self.dof is not None and not self.dof > 0:
+            raise ValueError(f"dof is {self.dof}: degrees of freedom are positive, or None")
+        psi.setflags(write=False)
+        notes = (self.notes,) if isinstance(self.notes, str) else tuple(self.notes)
+        groups = None if self.cluster is None else codes("cluster", self.cluster)
+        same_length(influence=psi, cluster=groups)
+        if groups is not None and groups.max() == 0:
+            raise ValueError(
+                "cluster has one group: the error is learned from how groups differ; pass finer "
+                "labels, or none"
+            )
+        checked = {"value": float(self.value), "influence": psi, "cluster": groups, "notes": notes}
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def _check_influence(self, psi: Array) -> None:
         total = float(psi.sum())  # one cheap pass; the rows are looked up only where it fails
         if not math.isfinite(total) and not (np.isnan(psi).all() and self.notes):
             raise ValueError(
                 f"influence is NaN or infinite in {rows(~np.isfinite(psi))}: fill in every row, or "
                 "make all of them NaN and say in the first note why there is no standard error"
             )
-        if not math.isfinite(self.value):
-            raise ValueError(f"value is {self.value}: an estimate is a number")
+        if len(psi) < 2 and math.isfinite(total):
+            raise ValueError("influence has one row: one unit says nothing of the spread")
         # Rounding leaves a mean of this size in the sum of many terms; more is a mistake.
         off = abs(total) / len(psi)
         if off > 1e-12 * max(1.0, abs(self.value)) and off > 1e-6 * psi.std():
             warnings.warn(
                 f"influence has mean {total / len(psi):.3g}, not zero: the standard error is too "
                 "large unless you subtract it",
-                stacklevel=3,
+                stacklevel=4,
             )
-        if self.cluster is not None:
-            same_length(influence=psi, cluster=codes("cluster", self.cluster))
-        object.__setattr__(self, "value", float(self.value))
-        object.__setattr__(self, "influence", psi)
-        object.__setattr__(self, "notes", tuple(self.notes))
 
     @property
     def n(self) -> int:
@@ -84,14 +100,9 @@ class Estimate:
         return len(self.influence)
 
     @cached_property
-    def groups(self) -> Ints | None:
-        """Cluster labels as numbers 0, 1, 2, ...; None without clusters."""
-        return None if self.cluster is None else codes("cluster", self.cluster)
-
-    @cached_property
     def se(self) -> float:
         """Standard error, in the unit of the estimand; NaN where none is valid."""
-        g, psi = self.groups, self.influence
+        g, psi = self.cluster, self.influence
         sums = psi if g is None else np.bincount(g, weights=psi)
         return math.sqrt(sums @ sums) / self.n
 
@@ -141,7 +152,7 @@ class Estimate:
         return "\n".join(lines + [f"  note: {note}" for note in self.notes])
 
     def _rows(self) -> str:
-        clusters = "" if self.groups is None else f" in {self.groups.max() + 1:,} clusters"
+        clusters = "" if self.cluster is None else f" in {self.cluster.max() + 1:,} clusters"
         return f"{self.n:,} rows{clusters}"
 
     def __repr__(self) -> str:
@@ -167,36 +178,52 @@ class Estimate:
     def __add__(self, other: Estimate | float) -> Estimate:
         if isinstance(other, Estimate):
             return _combine(self, other, "+", self.value + other.value, 1.0, 1.0)
-        return self._map(self.value + other, 1.0, f"{self.estimand} + {other:g}")
+        c = _number(other)
+        return self._map(self.value + c, 1.0, f"{self.estimand} + {c:g}")
 
     __radd__ = __add__
 
     def __sub__(self, other: Estimate | float) -> Estimate:
         if isinstance(other, Estimate):
             return _combine(self, other, "-", self.value - other.value, 1.0, -1.0)
-        return self._map(self.value - other, 1.0, f"{self.estimand} - {other:g}")
+        c = _number(other)
+        return self._map(self.value - c, 1.0, f"{self.estimand} - {c:g}")
 
     def __rsub__(self, other: float) -> Estimate:
-        return self._map(other - self.value, -1.0, f"{other:g} - ({self.estimand})")
+        c = _number(other)
+        return self._map(c - self.value, -1.0, f"{c:g} - ({self.estimand})")
 
     def __mul__(self, other: Estimate | float) -> Estimate:
         if isinstance(other, Estimate):
             return _combine(self, other, "*", self.value * other.value, other.value, self.value)
-        return self._map(self.value * other, other, f"{other:g} * ({self.estimand})")
+        c = _number(other)
+        return self._map(self.value * c, c, f"{c:g} * ({self.estimand})")
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Estimate | float) -> Estimate:
-        refuse_zero(other.value if isinstance(other, Estimate) else other)
         if isinstance(other, Estimate):
+            refuse_zero(other.value)
             ratio = self.value / other.value
             return _combine(self, other, "/", ratio, 1 / other.value, -ratio / other.value)
-        return self._map(self.value / other, 1 / other, f"({self.estimand}) / {other:g}")
+        c = _number(other)
+        refuse_zero(c)
+        return self._map(self.value / c, 1 / c, f"({self.estimand}) / {c:g}")
 
     def __rtruediv__(self, other: float) -> Estimate:
         refuse_zero(self.value)
-        ratio = other / self.value
-        return self._map(ratio, -ratio / self.value, f"{other:g} / ({self.estimand})")
+        ratio = _number(other) / self.value
+        return self._map(ratio, -ratio / self.value, f"{_number(other):g} / ({self.estimand})")
+
+
+def _number(x: Any) -> float:
+    """Take a plain number (a Fraction is one) as the other side of an operation."""
+    if isinstance(x, str) or np.ndim(x) > 0:
+        raise TypeError(f"an Estimate goes with estimates and numbers, not with {type(x).__name__}")
+    c = float(x)
+    if not math.isfinite(c):
+        raise ValueError(f"the other number is {c}: the result would be no estimate")
+    return c
 
 
 def refuse_zero(denominator: float) -> None:
@@ -216,8 +243,7 @@ def _combine(
             "use contrast(a, b, independent=True); for two outcomes of the same people, in the "
             "same order, say so: dataclasses.replace(b, sample=a.sample)"
         )
-    ga, gb = a.groups, b.groups
-    if (ga is None) != (gb is None) or (ga is not None and gb is not None and (ga != gb).any()):
+    if not _same_groups(a.cluster, b.cluster):
         raise ValueError("cluster differs between the two estimates: pass the same labels to both")
     notes = merge_notes(a, b)
     if a.sample is None:
@@ -225,13 +251,21 @@ def _combine(
     return Estimate(
         value,
         slope_a * a.influence + slope_b * b.influence,
-        a.estimand if a.estimand == b.estimand else f"{a.estimand} {sign} {b.estimand}",
+        f"{a.estimand} {sign} {b.estimand}",
         a.method if a.method == b.method else f"{a.method} {sign} {b.method}",
         cluster=a.cluster,
         sample=a.sample,
         dof=a.dof if a.dof == b.dof else None,
         notes=notes,
     )
+
+
+def _same_groups(a: Ints | None, b: Ints | None) -> bool:
+    """Tell whether two codings put the same rows together, whatever numbers they give."""
+    if a is None or b is None:
+        return a is b
+    pairs = len(np.unique(a * (b.max() + 1) + b))
+    return bool(np.array_equal(a, b) or pairs == a.max() + 1 == b.max() + 1)
 
 
 def merge_notes(a: Estimate, b: Estimate) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 
@@ -71,9 +70,11 @@ def check(name: str, answer: Any = ...) -> Feedback:
 
 
 def _find(name: str) -> Exercise:
-    part, _, page = name.partition(".")
-    found = find_spec(f"causalbook.{part}.answers") if find_spec(f"causalbook.{part}") else None
-    exercises = import_module(found.name).EXERCISES if found else {}
+    part, _, page = str(name).partition(".")
+    try:
+        exercises = import_module(f"causalbook.{part}.answers").EXERCISES
+    except ModuleNotFoundError:
+        exercises = {}
     if page not in exercises:
         raise ValueError(f"name is {name!r}: give it as part.page, as the exercise does")
     exercise: Exercise = exercises[page]

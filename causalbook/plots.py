@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from causalbook.card import digits
+from causalbook.card import digits as significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,7 @@ def intervals(
     colours = colours or ["right"] * len(estimates)
     said = [f"{n} {_said(e, level)}" for n, e in zip(names, estimates, strict=True)]
     if truth is not None:
-        show = digits(truth, min((e.se for e in estimates if e.se > 0), default=0))
+        show = significant(truth, min((e.se for e in estimates if e.se > 0), default=0))
         said.append(f"the truth is {show(truth)}")
     alt = f"{level:.0%} intervals: " + "; ".join(said) + "."
     with canvas(alt, height=0.9 + 0.42 * len(estimates)) as c:
@@ -154,7 +154,7 @@ def _interval(axes: Axes, e: Estimate, y: float, colour: str, level: float) -> N
 
 
 def _said(e: Estimate, level: float) -> str:
-    show, (low, high) = digits(e.value, e.se), e.conf_int(level)
+    show, (low, high) = significant(e.value, e.se), e.conf_int(level)
     if e.se != e.se:
         return f"{show(e.value)} without an interval"
     return f"{show(e.value)} ({show(low)} to {show(high)})"

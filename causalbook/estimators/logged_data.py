@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from causalbook.arrays import (
     Array,
     Ints,
+    as_array,
+    as_numbers,
     codes,
     fingerprint,
     label,
@@ -41,7 +42,7 @@ class Log:
     pscore : (n,) probability in (0, 1] with which the logging policy took that action
     context : (n, ...) what the policies may look at; kept as it is
     policy : (n, n_actions) all probabilities of the logging policy, where they are known
-    cluster : (n,) labels of rows that hang together (a user's, a session's)
+    cluster : (n,) labels of rows that hang together (a user's, a session's); kept as numbers
 
     Raises
     ------
@@ -68,22 +69,24 @@ class Log:
             numbers("reward", self.reward),
             _propensities(self.pscore),
         )
-        same_length(action=action, reward=reward, pscore=pscore)
+        cluster = None if self.cluster is None else codes("cluster", self.cluster)
+        same_length(action=action, reward=reward, pscore=pscore, cluster=cluster)
         if action.min() == action.max():
             raise ValueError(
                 f"{label('action', self.action)} is {action[0]} in every row: a log of one action "
                 "says nothing of any other; log a policy that varies what it shows"
             )
         _no_gaps("context", self.context, len(action))
-        if self.cluster is not None:
-            same_length(action=action, cluster=codes("cluster", self.cluster))
+        policy = None
         if self.policy is not None:
             policy = distributions("policy", self.policy, len(action))
             _same_policy(action, pscore, policy)
-            object.__setattr__(self, "policy", policy)
-        object.__setattr__(self, "action", action)
-        object.__setattr__(self, "reward", reward.copy())  # what was checked stays as it was
-        object.__setattr__(self, "pscore", pscore.copy())
+        checked = {"action": action, "reward": reward, "pscore": pscore, "policy": policy}
+        for name, array in (checked | {"cluster": cluster}).items():
+            if array is not None:
+                array = array.copy()  # what was checked stays as it was
+                array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     @classmethod
     def from_frame(
@@ -101,11 +104,17 @@ class Log:
         Parameters: the names of the columns (see `Log` for what they hold).
         Raises ValueError for a column that is not there or an unusable one, as `Log` does.
         """
+        if not hasattr(frame, "columns"):
+            raise ValueError(f"frame is a {type(frame).__name__}: pass a DataFrame")
+        if isinstance(context, str):
+            context = [context]
         wanted = [action, reward, pscore, *context, *([] if cluster is None else [cluster])]
-        missing = [name for name in wanted if name not in frame.columns]
-        if missing:
+        absent = [
+            name for name in wanted if not isinstance(name, Hashable) or name not in frame.columns
+        ]
+        if absent:
             raise ValueError(
-                f"frame has no column {', '.join(map(repr, missing))}: its columns are "
+                f"frame has no column {', '.join(map(repr, absent))}: its columns are "
                 f"{', '.join(map(repr, frame.columns))}"
             )
         return cls(
@@ -139,10 +148,10 @@ class Log:
 
 def _actions(action: Any) -> Ints:
     called = label("action", action)
-    if np.asarray(action).dtype.kind not in "biuf":
+    if any(isinstance(value, str) for value in as_array("action", action).flat[:1]):
         raise ValueError(
-            f"{called} holds labels, not numbers: number them first, with "
-            "`frame[column].astype('category').cat.codes` or pandas.factorize"
+            f"{called} holds labels, not numbers: number them in the order of the columns of your "
+            "policy, for example with frame[column].map({'first item': 0, 'second item': 1})"
         )
     values = numbers("action", action)
     bad = values != np.floor(values)
@@ -156,8 +165,8 @@ def _actions(action: Any) -> Ints:
         )
     if values.max() > MANY:
         raise ValueError(
-            f"{called} goes up to {values.max():.3g}: identifiers, not numbers from "
-            "0; number them with pandas.factorize"
+            f"{called} goes up to {values.max():.3g}: identifiers, not numbers from 0; number them "
+            "in the order of the columns of your policy"
         )
     return values.astype(np.int64)
 
@@ -170,7 +179,7 @@ def _propensities(pscore: Any) -> Array:
             f"{called} is 0 or negative in {rows(bad)}: an action that was taken had some "
             "probability; look for rounding at ingest, or for rows the policy did not decide"
         )
-    bad = values > 1
+    bad = values > 1 + ATOL
     if bad.any():
         raise ValueError(
             f"{called} is above 1 in {rows(bad)} (largest: {values.max():g}): pass probabilities, "
@@ -181,9 +190,8 @@ def _propensities(pscore: Any) -> Array:
 
 def distributions(name: str, pi: Any, n: int) -> Array:
     """Return (n, n_actions) probabilities; refuse rows that are negative or do not sum to 1."""
-    p = np.asarray(pi)
-    if p.dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds {p.dtype} values, not numbers: convert them first")
+    in_order(name, pi)
+    p = as_numbers(name, pi)
     if p.ndim != 2:
         raise ValueError(
             f"{name} has {p.ndim} dimensions, needs 2: one row for each round, one column for each "
@@ -191,12 +199,11 @@ def distributions(name: str, pi: Any, n: int) -> Array:
         )
     if p.shape[1] == 0:
         raise ValueError(f"{name} has no columns: pass one for each action")
-    p = p.astype(np.float64, copy=False)
     if len(p) != n:
         raise ValueError(
             f"unequal lengths: {name} has {len(p):,} rows, the log has {n:,}; pass one row a round"
         )
-    total = p @ np.ones(p.shape[1])  # a NaN in a row makes its sum NaN
+    total = np.einsum("ia->i", p)  # a NaN in a row makes its sum NaN
     if np.isnan(total).any():
         raise ValueError(
             f"{name} is NaN in {rows(np.isnan(total))}: give each action a probability"
@@ -210,6 +217,18 @@ def distributions(name: str, pi: Any, n: int) -> Array:
             "divide each row by its sum if that is what you mean"
         )
     return p
+
+
+def in_order(name: str, table: Any) -> None:
+    """Refuse a frame whose numbered columns are not 0, 1, 2, ...: it would be read by position."""
+    columns = getattr(table, "columns", None)
+    if columns is None or getattr(columns, "dtype", np.dtype("O")).kind not in "iu":
+        return
+    if list(columns) != list(range(len(columns))):
+        raise ValueError(
+            f"{name} has the columns {', '.join(map(str, columns[:8]))}: bring them into the order "
+            f"of the actions, with {name}.reindex(columns=range(n_actions), fill_value=0)"
+        )
 
 
 def _same_policy(action: Ints, pscore: Array, policy: Array) -> None:
@@ -232,10 +251,7 @@ def _same_policy(action: Ints, pscore: Array, policy: Array) -> None:
 def _no_gaps(name: str, x: Any, n: int) -> None:
     if x is None:
         return
-    try:
-        array: npt.NDArray[Any] = np.asarray(x)
-    except ValueError as ragged:
-        raise ValueError(f"{name} is no table: give each round as many entries") from ragged
+    array = as_array(name, x)
     if array.ndim == 0:
         raise ValueError(f"{name} is {x!r}: pass one row for each round")
     if len(array) != n:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Array, label, numbers, rows
+from causalbook.arrays import Array, as_numbers, label, numbers, rows
 from causalbook.comparison import compare
 from causalbook.estimate import Estimate
-from causalbook.estimators.logged_data import Log, distributions
+from causalbook.estimators.logged_data import Log, distributions, in_order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,19 +33,18 @@ def ips(log: Log, pi: Any, *, max_weight: float | None = None) -> Estimate:
     Raises ValueError if `pi` is no policy, or wants actions that the log cannot speak of.
     Source: Horvitz and Thompson (1952); Dudík et al. (2014, section 3).
     """
-    w, notes = _weights(log, _target(log, pi))
-    if max_weight is not None:
-        if not max_weight > 0:
-            raise ValueError(f"max_weight is {max_weight}: pass a positive cap, or None")
-        capped = int((w > max_weight).sum())
-        lost = float(np.maximum(w - max_weight, 0).sum() / w.sum()) if w.any() else 0.0
-        notes = (
-            f"{capped:,} of {log.n:,} weights capped at {max_weight:g}: {lost:.1%} of the total "
-            "weight is cut off, and the estimate is biased by what it would have earned",
-            *notes,
-        )
-        w = np.minimum(w, max_weight)
-    return _ips(log, w, notes)
+    w = _weights(log, _target(log, pi))
+    if max_weight is None:
+        return _ips(log, w, _report(log, w))
+    if not max_weight > 0:
+        raise ValueError(f"max_weight is {max_weight}: pass a positive cap, or None")
+    kept = np.minimum(w, max_weight)
+    note = (
+        f"{(w > max_weight).sum():,} of {log.n:,} weights capped at {max_weight:g}: "
+        f"{1 - kept.sum() / w.sum():.1%} of the total weight is cut off, and the estimate is "
+        "biased by what it would have earned"
+    )
+    return _ips(log, kept, (note, *_report(log, kept)))
 
 
 def snips(log: Log, pi: Any) -> Estimate:
@@ -56,7 +55,8 @@ def snips(log: Log, pi: Any) -> Estimate:
 
     Parameters and errors as in `ips`. Source: Hájek (1971); Swaminathan and Joachims (2015).
     """
-    return _snips(log, *_weights(log, _target(log, pi)))
+    w = _weights(log, _target(log, pi))
+    return _snips(log, w, _report(log, w))
 
 
 def dm(log: Log, pi: Any, q: Any, *, q_independent: bool = False) -> Estimate:
@@ -86,7 +86,8 @@ def dr(log: Log, pi: Any, q: Any) -> Estimate:
     """
     p = _target(log, pi)
     rewards, model = _model(p, q)
-    return _dr(log, model, rewards, *_weights(log, p))
+    w = _weights(log, p)
+    return _dr(log, model, rewards, w, _report(log, w))
 
 
 def evaluate(log: Log, pi: Any, q: Any = None) -> pd.DataFrame:
@@ -97,7 +98,8 @@ def evaluate(log: Log, pi: Any, q: Any = None) -> pd.DataFrame:
     ValueError as `dr` does.
     """
     p = _target(log, pi)
-    w, notes = _weights(log, p)
+    w = _weights(log, p)
+    notes = _report(log, w)
     estimates = [_ips(log, w, notes), _snips(log, w, notes)]
     if q is not None:
         rewards, model = _model(p, q)
@@ -163,20 +165,21 @@ def _estimate(log: Log, value: float, psi: Array, method: str, notes: tuple[str,
 
 def _of_logged(table: Array, log: Log) -> Array:
     """Pick each round's entry for the action that was taken."""
-    return np.take_along_axis(table, log.action[:, None], axis=1)[:, 0]
+    picked: Array = table.ravel().take(np.arange(log.n) * table.shape[1] + log.action)
+    return picked
 
 
-def _weights(log: Log, p: Array) -> tuple[Array, tuple[str, ...]]:
-    """Importance weights, and what a reader should know of them."""
-    w = _of_logged(p, log) / log.pscore
+def _weights(log: Log, p: Array) -> Array:
+    r"""Importance weights $\pi(a_i|x_i) / \pi_0(a_i|x_i)$."""
+    w: Array = _of_logged(p, log) / log.pscore
     if not w.any():
         raise ValueError("pi gives every logged action probability 0: the two never agree")
-    ess = _kish(w)
-    note = (
-        f"effective sample size {ess:,.0f} of {log.n:,}; largest weight {w.max():,.3g}; "
-        f"mean weight {w.mean():.3f} (1 is expected)"
-    )
-    earned = np.abs(w * log.reward)
+    return w
+
+
+def _report(log: Log, w: Array) -> tuple[str]:
+    """What a reader should know of the weights; a warning where they carry too few rewards."""
+    ess, earned = _kish(w), np.abs(w * log.reward)
     rewarded = _kish(earned) if earned.any() else 0.0
     if rewarded < ENOUGH:
         warnings.warn(
@@ -185,7 +188,10 @@ def _weights(log: Log, p: Array) -> tuple[Array, tuple[str, ...]]:
             "often than its level says",
             stacklevel=3,
         )
-    return w, (note,)
+    return (
+        f"effective sample size {ess:,.0f} of {log.n:,}; largest weight {w.max():,.3g}; "
+        f"mean weight {w.mean():.3f} (1 is expected)",
+    )
 
 
 def _target(log: Log, pi: Any) -> Array:
@@ -208,8 +214,8 @@ def _target(log: Log, pi: Any) -> Array:
             bad = lost.any(axis=1)
             raise ValueError(
                 f"pi wants actions that the logging policy never shows there in {rows(bad)}, "
-                f"{np.where(lost, p, 0).sum() / log.n:.2%} of its mass: no data can tell their "
-                "reward; keep pi within the support of policy"
+                f"{100 * np.where(lost, p, 0).sum() / log.n:.3g}% of its mass: no data can tell "
+                "their reward; keep pi within the support of policy"
             )
         return p
     seen = np.bincount(log.action, minlength=k) > 0
@@ -218,21 +224,18 @@ def _target(log: Log, pi: Any) -> Array:
         never = np.flatnonzero(~seen & (p > 0).any(axis=0))
         raise ValueError(
             f"pi wants {len(never)} actions that were never logged (first: {never[:5].tolist()}), "
-            f"{lost_mass.mean():.2%} of its mass: keep pi within the logged actions. Nothing finer "
-            "can be known without the logging policy: pass Log(..., policy=)"
+            f"{100 * lost_mass.mean():.3g}% of its mass: keep pi within the logged actions. "
+            "Nothing finer can be known without the logging policy: pass Log(..., policy=)"
         )
     return p
 
 
 def _model(p: Array, q: Any) -> tuple[Array, Array]:
     r"""The reward model, checked, and its mean under the target: $\sum_a \pi(a|x_i) q(x_i, a)$."""
-    shape = np.shape(q)
-    if shape != p.shape:
-        raise ValueError(f"q has shape {shape}, pi has {p.shape}: one reward for each entry")
-    table = np.asarray(q)
-    if table.dtype.kind not in "biuf":
-        raise ValueError(f"q holds {table.dtype} values, not numbers: convert them first")
-    table = table.astype(np.float64, copy=False)
+    in_order("q", q)
+    table = as_numbers("q", q)
+    if table.shape != p.shape:
+        raise ValueError(f"q has shape {table.shape}, pi has {p.shape}: one reward for each entry")
     mean: Array = np.einsum("ia,ia->i", p, table)
     if not np.isfinite(mean.sum()):  # a NaN or infinite entry shows in its row's sum
         numbers("q", table, ndim=2)

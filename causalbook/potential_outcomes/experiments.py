@@ -23,11 +23,12 @@ def ab_test(y: Any, a: Any, *, cluster: Any = None) -> Estimate:
     `cluster` (n,) labels of groups that share a fate: then the factor is $\sqrt{G/(G-1)}$ for G
     clusters in place of that of the arms, with G - 1 degrees of freedom.
     Raises ValueError for NaN, an arm with fewer than two units, treatments other than 0 and 1,
-    fewer than two clusters.
+    an arm that lies in one cluster.
     Source: Neyman (1923); Welch (1947); Cameron and Miller (2015, sections II.C and VI.D).
     """
     outcome, treated = numbers("y", y), binary("a", a)
-    same_length(y=outcome, a=treated, cluster=None if cluster is None else np.asarray(cluster))
+    groups = None if cluster is None else codes("cluster", cluster)
+    same_length(y=outcome, a=treated, cluster=groups)
     n, n1 = len(outcome), treated.sum()
     if min(n1, n - n1) < 2:
         raise ValueError(
@@ -37,11 +38,11 @@ def ab_test(y: Any, a: Any, *, cluster: Any = None) -> Estimate:
     size = np.where(treated == 1, n1, n - n1)
     mean1, mean0 = outcome[treated == 1].mean(), outcome[treated == 0].mean()
     psi = n / size * np.where(treated == 1, outcome - mean1, mean0 - outcome)
-    if cluster is None:
+    psi -= psi.mean()  # what rounding leaves where the outcomes are far from zero
+    if groups is None:
         psi, dof = psi * np.sqrt(size / (size - 1)), _welch_dof(outcome, treated)
         method = "difference in means (Welch)"
     else:
-        groups = codes("cluster", cluster)
         g = int(groups.max()) + 1
         for arm in (0, 1):
             if len(np.unique(groups[treated == arm])) < 2:
@@ -52,7 +53,7 @@ def ab_test(y: Any, a: Any, *, cluster: Any = None) -> Estimate:
         psi, dof = psi * math.sqrt(g / (g - 1)), float(g - 1)
         method = "difference in means (clusters, G/(G-1))"
     return Estimate(
-        mean1 - mean0, psi, "ATE", method, cluster=cluster, sample=fingerprint(outcome), dof=dof
+        mean1 - mean0, psi, "ATE", method, cluster=groups, sample=fingerprint(outcome), dof=dof
     )
 
 
