@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,8 +41,7 @@ class Repository:
     @property
     def forge(self) -> str:
         """The kind of forge; only kinds whose addresses we can build are accepted."""
-        host = self.url.split("/")[2]
-        return next((kind for kind in ("github", "gitlab") if kind in host), "")
+        return {"github.com": "github", "gitlab.com": "gitlab"}.get(self.url.split("/")[2], "")
 
     def issue(self, title: str) -> str:
         """Address of a new issue with its title filled in."""
@@ -67,7 +67,7 @@ def find_repository(env: Mapping[str, str], source: Path) -> Repository | None:
     address = env.get("BOOK_REPOSITORY", "")
     if not address and env.get("GITHUB_REPOSITORY"):
         address = f"{env.get('GITHUB_SERVER_URL', '')}/{env['GITHUB_REPOSITORY']}"
-    if not address and (source / ".git").exists():
+    if not address and (source / ".git").exists() and shutil.which("git"):
         command = ["git", "-C", str(source), "remote", "get-url", "origin"]
         address = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     repository = Repository(web_address(address), env.get("BOOK_BRANCH") or "main")

@@ -19,6 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = "llm,book,dev"  # `project` and `spark` join when the pages that need them do
 
 
+def fingerprint() -> str:
+    """Hash what decides what is installed: the pins, the requirements, the Python."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [project["dependencies"], project["optional-dependencies"], EXTRAS]
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pins = (ROOT / "constraints.txt").read_bytes()
+    return hashlib.sha256(pins + repr(asked).encode() + python.encode()).hexdigest()
+
+
 def main(folder: Path) -> None:
     """Make the environment if it is not there, or remake it if the pins have changed."""
     if sys.version_info < (3, 11):
@@ -26,22 +37,22 @@ def main(folder: Path) -> None:
             f"Python {sys.version.split()[0]} is too old: the book needs 3.11 or newer. "
             "Name another one, for example: make book PYTHON=python3.12"
         )
-    stamp = folder / "causalbook-pins"
-    pins = hashlib.sha256((ROOT / "constraints.txt").read_bytes() + EXTRAS.encode()).hexdigest()
+    stamp, pins = folder / "causalbook-pins", fingerprint()
     if stamp.exists() and stamp.read_text() == pins:
         return
-    if folder.exists():
+    if folder.exists() and any(folder.iterdir()):
         if not stamp.exists():
             raise SystemExit(f"{folder} is no environment of the book: move it, or set VENV=")
         shutil.rmtree(folder)
-    print(f"Installing the environment in {folder} (several minutes, 3 GB) ...", flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.write_text("unfinished")  # ours to remake, even if what follows is interrupted
+    print(f"Installing the environment in {folder} (several minutes, 3 GB and more) ...", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False)
     if made.returncode:
         raise SystemExit(
             "python3 could not make a virtual environment. On Debian and Ubuntu its module is a "
             "package of its own: apt-get install python3-venv"
         )
-    stamp.write_text("unfinished")  # ours to remake, even if the rest is interrupted
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     install = ["install", "-q", "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{EXTRAS}]"]
     subprocess.run([*pip, *install], check=True)

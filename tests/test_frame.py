@@ -1,8 +1,8 @@
 """The frame: what is installed is what is pinned, whichever way it is installed."""
 
 import ast
-import hashlib
 import importlib.metadata
+import importlib.util
 import re
 import subprocess
 import sys
@@ -68,10 +68,14 @@ def test_what_is_installed_here_is_what_is_pinned():
         for d in importlib.metadata.distributions()
     }
     not_ours = {"pip", "setuptools", "wheel", "causalbook"}
+    # What a machine adds: torch's libraries for its accelerator, terminals for its system.
+    by_machine = re.compile(r"nvidia-|cuda-|(triton|appnope|colorama|pywinpty|pywin32)$")
     differ = {
         name: (found, str(PINS.get(name)))
         for name, found in installed.items()
-        if name not in not_ours and (name not in PINS or found != version(name))
+        if name not in not_ours
+        and not by_machine.match(name)
+        and (name not in PINS or found != version(name))
     }
     assert not differ
 
@@ -111,9 +115,45 @@ def test_a_foreign_folder_is_left_alone(tmp_path, inside):
     assert (tmp_path / inside).read_text() == "do not delete"
 
 
+def environment():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("environment", ROOT / "scripts/environment.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_interrupted_environment_is_made_again(tmp_path, monkeypatch):
+    """Without Debian's python3-venv the first try fails; the next one must not be refused."""
+    script, tries = environment(), []
+
+    def run(command, check):
+        tries.append(command)
+        return subprocess.CompletedProcess(command, returncode=1)
+
+    monkeypatch.setattr(script.subprocess, "run", run)
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="apt-get install python3-venv"):
+            script.main(tmp_path / "env")
+    assert len(tries) == 2
+
+
+def test_other_requirements_are_another_environment(tmp_path, monkeypatch):
+    script = environment()
+    before = script.fingerprint()
+    for name in ("constraints.txt", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    assert script.fingerprint() == before
+    text = (tmp_path / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace("line-length = 100", "line-length = 99"))
+    assert script.fingerprint() == before  # a matter of style
+    (tmp_path / "pyproject.toml").write_text(text.replace('"tqdm>=4.66"', '"tqdm>=4.67"'))
+    assert script.fingerprint() != before
+
+
 def test_the_environment_stands_while_the_pins_do(tmp_path):
-    pins = (ROOT / "constraints.txt").read_bytes() + environment_extras().encode()
-    (tmp_path / "causalbook-pins").write_text(hashlib.sha256(pins).hexdigest())
+    (tmp_path / "causalbook-pins").write_text(environment().fingerprint())
     run = subprocess.run(
         [sys.executable, ROOT / "scripts/environment.py", tmp_path],
         capture_output=True,
@@ -142,6 +182,24 @@ def test_no_module_bears_a_public_name():
     for package in (causalbook.estimators, causalbook.potential_outcomes):
         modules = {path.stem for path in Path(package.__file__).parent.glob("*.py")}
         assert not modules & set(package.__all__)
+
+
+def test_the_import_rules_name_what_is_there():
+    """A file or sub-package that the contracts do not know would be unguarded."""
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    package = ROOT / "causalbook"
+    files = {f"causalbook.{p.stem}" for p in package.glob("*.py")} - {"causalbook.__init__"}
+    parts = {p.parent.name for p in package.glob("*/__init__.py")}
+    layers, root, oracles = rules
+    assert parts <= {name.strip("()") for name in layers["layers"]}
+    assert not {name for name in layers["layers"] if name.strip("()") in parts} & {
+        f"({part})" for part in parts
+    }, "a part that is there is no longer optional"
+    assert set(root["source_modules"]) == files
+    assert set(root["forbidden_modules"]) == {f"causalbook.{part}" for part in parts}
+    assert {f"causalbook.{part}" for part in parts} <= set(oracles["source_modules"])
 
 
 def test_modules_stay_short():

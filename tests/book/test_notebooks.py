@@ -58,7 +58,7 @@ def test_a_sentence_stands_before_each_visible_cell(page):
             run = 0
         elif not folded & set(tags(cell)):
             run += 1
-            assert run <= 2, f"cell {cell.id}: a third cell in a row without a word"
+            assert run <= 1, f"cell {cell.id} follows another one without a word"
 
 
 def test_has_a_folded_check_that_asserts(code):
@@ -112,8 +112,10 @@ def test_ledger_tags_exist_and_settle_something(page):
 def test_says_how_long_it_takes_and_what_the_naive_estimate_is(page):
     about = page.metadata.causalbook
     assert about.minutes > 0
-    assert set(about.naive) == {"replace", "with"}
+    assert set(about.naive) == {"replace", "with", "breaks"}
 
 
 def test_the_ledger_is_whole():
-    assert len(LEDGER) == 460
+    entries = yaml.safe_load((ROOT / "chapters/appendix/ledger.yaml").read_text())
+    assert len(entries) == len(LEDGER) == 460
+    assert sum(entry["verdict"] == "wrong" for entry in entries) > 100  # as the first page says

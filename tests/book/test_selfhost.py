@@ -57,3 +57,18 @@ def test_numeric_columns_are_marked_and_empty_heads_are_silent(selfhost: ModuleT
     table = BeautifulSoup(selfhost.tidy_tables(html), "html.parser")
     assert [cell.get_text() for cell in table.select(".num")] == ["value", "-1,204.5", "–"]
     assert all(head.get_text() for head in table.find_all("th"))
+
+
+def test_a_host_that_only_sounds_like_a_forge_gets_no_links(
+    selfhost: ModuleType, tmp_path: Path
+) -> None:
+    for address in ("https://github.example.com/a/b", "https://notgithub.com/a/b"):
+        assert selfhost.find_repository({"BOOK_REPOSITORY": address}, tmp_path) is None
+
+
+def test_a_copy_without_git_builds_without_links(
+    selfhost: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert selfhost.find_repository({}, tmp_path) is None

@@ -71,7 +71,7 @@ BAD = {
     ),
     "actions by name": (
         lambda: read(item=["film", "song", "film", "song", "film", "song"]),
-        r"action \('item'\) holds labels, not numbers: number them in the order of the columns.*map",
+        r"action \('item'\) holds labels, not numbers: number them in the order of .*map",
     ),
     "actions by half": (
         lambda: read(item=[0, 1, 0.5, 0, 1, 1.5]),
@@ -243,7 +243,7 @@ def test_no_two_bad_logs_get_the_same_message():
         with pytest.raises(ValueError) as error:  # noqa: PT011
             make()
         messages.append(str(error.value))
-    assert len(set(messages)) == len(BAD) >= 18
+    assert len(set(messages)) == len(BAD)
 
 
 @pytest.mark.parametrize(
