@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from copy import deepcopy
 from functools import cache
 from importlib import import_module
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +14,13 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-DATA = files("causalbook") / "data"
+DATA = Path(__file__).parent / "data"
 
 
 @cache
 def _registry() -> dict[str, dict[str, Any]]:
+    import tomllib  # with its parser a tenth of what importing numpy costs
+
     return tomllib.loads((DATA / "datasets.toml").read_text(encoding="utf-8"))
 
 

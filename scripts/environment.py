@@ -46,7 +46,7 @@ def main(folder: Path) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     stamp.write_text("unfinished")  # ours to remake, even if what follows is interrupted
-    print(f"Installing the environment in {folder} (several minutes, 3 GB and more) ...", flush=True)
+    print(f"Installing the environment in {folder} (minutes, 3 GB or more) ...", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], check=False)
     if made.returncode:
         raise SystemExit(

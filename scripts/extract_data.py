@@ -75,7 +75,7 @@ def main() -> None:
             for column in frame.columns[frame.nunique() < 64]:
                 if frame[column].dtype.kind == "O":
                     frame[column] = frame[column].astype("category")
-            frame.to_parquet(Path(str(DATA)) / f"{name}.parquet", compression="zstd", index=False)
+            frame.to_parquet(DATA / f"{name}.parquet", compression="zstd", index=False)
             print(f"{name}: {frame.shape}, hash {content_hash(frame)}")
             if content_hash(frame) != describe(name)["hash"]:
                 raise SystemExit(f"{name}: registered is {describe(name)['hash']}")
