@@ -102,6 +102,13 @@ def test_figures_have_captions_and_alternative_texts(page, code):
     assert all(len(caption) > 30 for _, caption in shown)
 
 
+def test_figures_show_in_jupyterlab_and_once_on_the_site(code):
+    for cell in code:
+        if re.search(r'glue\(\s*"fig_', cell.source):
+            assert "display=False" not in cell.source, f"{cell.id}: JupyterLab would show nothing"
+            assert "remove-output" in tags(cell), f"{cell.id}: the site would show it twice"
+
+
 def test_ledger_tags_exist_and_settle_something(page):
     for cell in page.cells:
         marked = [tag.removeprefix("ledger-") for tag in tags(cell) if tag.startswith("ledger-")]
