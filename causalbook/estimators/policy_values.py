@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ESTIMAND = "value of the target policy"
-# Effective rewarded rounds below which the interval is not to be trusted. In simulations with an
-# effective sample size of n/5 and rewards in 4 of 1,000 rounds, 95% intervals covered in 80 to 92%
-# at 3 to 5 such rounds, 89% at 16, 91% at 50 and 95% at 200 with lognormal weights.
+# Effective rewarded rounds below which the interval is not to be trusted: with heavy weights and
+# rare rewards a 95% interval covers in 79% of logs at 3 of them, 89% at 16, 92% at 50, 94% at 200
+# (benchmarks/fragile_intervals.py).
 ENOUGH = 50
 
 
