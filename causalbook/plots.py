@@ -165,16 +165,19 @@ def table(frame: Any, *, digits: int = 3, places: dict[str, int] | None = None) 
 
     Parameters: `frame`; `digits` behind the point; `places`, other digits for some columns.
     """
+    import numpy as np
+    import pandas as pd
+
     own = places or {}
 
     def cell(column: str, value: Any) -> str:
-        if value is None or value != value:  # NaN differs from itself
+        if pd.isna(value):
             return '<td class="number">–</td>'
-        if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
+        if isinstance(value, (bool, np.bool_)):
             return f"<td>{'yes' if value else 'no'}</td>"
-        if isinstance(value, int) or type(value).__name__.startswith("int"):
+        if isinstance(value, (int, np.integer)):
             return f'<td class="number">{value:,}</td>'
-        if isinstance(value, float) or type(value).__name__.startswith("float"):
+        if isinstance(value, (float, np.floating)):
             return f'<td class="number">{value:,.{own.get(column, digits)}f}</td>'
         return f"<td>{escape(str(value))}</td>"
 

@@ -260,6 +260,25 @@ def test_search_finds_a_page(site: str, context: BrowserContext) -> None:
     page.wait_for_url("**/chapters/appendix/about.html*")
 
 
+def test_sliders_show_the_frame_that_they_name(site: str, context: BrowserContext) -> None:
+    page = context.new_page()
+    moved = 0
+    for name in BOOK:
+        if not parsed(SITE / name).select(".causalbook-slider"):
+            continue
+        page.goto(site + name, wait_until="networkidle")
+        for box in page.locator(".causalbook-slider").all():
+            says = (box.get_attribute("data-says") or "").split("|")
+            for position in (len(says) - 1, 0):
+                box.locator("input").press("End" if position else "Home")
+                shown = box.locator("[data-frame]:visible")
+                assert shown.count() == 1
+                assert shown.get_attribute("data-frame") == str(position)
+                assert box.locator("output").inner_text() == says[position]
+            moved += 1
+    assert moved >= 2
+
+
 def test_theme_button_changes_the_colours(site: str, context: BrowserContext) -> None:
     page = in_mode(context, "light")
     page.goto(f"{site}index.html", wait_until="networkidle")
