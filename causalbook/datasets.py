@@ -47,7 +47,7 @@ def load(name: str) -> pd.DataFrame:
     data come with a package that is not installed.
     """
     entry = _entry(name)
-    frame = _from_package(entry) if "module" in entry else _from_parquet(name)
+    frame = _from_package(entry) if "install" in entry else _from_parquet(name)
     found = content_hash(frame)
     if found != entry["hash"]:
         raise ValueError(
@@ -93,5 +93,6 @@ def _from_package(entry: dict[str, Any]) -> pd.DataFrame:
         module = import_module(entry["module"])
     except ModuleNotFoundError as absent:
         raise ImportError(f"these data come with another package: {entry['install']}") from absent
-    frame: pd.DataFrame = module.load_pandas().data
+    frame: pd.DataFrame
+    frame = module.data(*entry["item"]) if "item" in entry else module.load_pandas().data
     return frame
