@@ -12,7 +12,14 @@ import scipy.stats
 
 from causalbook import contrast, mean_of, ratio_of
 from causalbook.estimators import Log, dr, ips, snips
-from causalbook.potential_outcomes import ab_test
+from causalbook.potential_outcomes import (
+    ab_test,
+    bounds,
+    controlled_direct_effect,
+    cuped,
+    mediate,
+    ratio_metric,
+)
 
 REPLICATIONS = 1000
 
@@ -95,6 +102,70 @@ def gain(rng):
     return ips(log, TARGET[x]) - ips(log, LOGGING[x]), VALUE - earned
 
 
+def viewed(rng, n=500):
+    """Half browse; of those three in ten buy, of the others one in ten: bounds of -.4 and .6."""
+    a = rng.random(n) < 0.5
+    return bounds(rng.random(n) < np.where(a, 0.3, 0.1), a)
+
+
+def lower_bound(rng):
+    return viewed(rng).lower, -0.4
+
+
+def upper_bound(rng):
+    return viewed(rng).upper, 0.6
+
+
+def effect_at_the_lower_bound(rng):
+    """The interval for the effect, not for the set, where the effect is the worst possible."""
+    return viewed(rng), -0.4
+
+
+def browsing(rng, n=800):
+    """Shown by lot, a page opened or not, bought or not; kind x moves both."""
+    x, a = rng.integers(0, 2, n), rng.integers(0, 2, n)
+    m = rng.random(n) < 0.2 + 0.3 * a + 0.3 * x
+    y = rng.random(n) < 0.1 + 0.1 * a + 0.2 * m + 0.1 * a * m + 0.3 * x
+    return y, a, m, x
+
+
+def natural_indirect(rng):
+    y, a, m, x = browsing(rng)
+    return mediate(y, a, m, x)["NIE"], 0.3 * 0.2
+
+
+def controlled_direct(rng):
+    y, a, m, x = browsing(rng)
+    return controlled_direct_effect(y, a, m, 1, x), 0.1 + 0.1
+
+
+def linear_mediator(rng, n=400):
+    x, a = rng.normal(1, 1, n), rng.integers(0, 2, n)
+    m = 0.5 * a + 0.5 * x + rng.normal(size=n)
+    return 0.3 * a + 0.4 * m + 0.2 * a * m + 0.3 * x + rng.normal(size=n), a, m, x
+
+
+def natural_direct_linear(rng):
+    return mediate(*linear_mediator(rng))["NDE"], 0.3 + 0.2 * 0.5
+
+
+def total_indirect_linear(rng):
+    return mediate(*linear_mediator(rng))["TNIE"], 0.5 * (0.4 + 0.2)
+
+
+def sharper_experiment(rng):
+    a, x = rng.permutation(np.repeat([0, 1], [150, 50])), rng.exponential(size=200)
+    y = 0.5 * a + np.where(a == 1, 1.5, 0.5) * (x - 1) + rng.normal(size=200)
+    return cuped(y, a, x), 0.5
+
+
+def ratio_in_two_arms(rng):
+    a = rng.permutation(np.repeat([0, 1], [300, 200]))
+    sessions = 1 + rng.poisson(3.0 + a)
+    rate = rng.beta(np.where(a == 1, 2.5, 2.0), np.where(a == 1, 7.5, 8.0))
+    return ratio_metric(rng.binomial(sessions, rate), sessions, a), 0.05
+
+
 WORLDS = [
     mean,
     clustered_mean,
@@ -106,6 +177,15 @@ WORLDS = [
     by_snips,
     by_dr,
     gain,
+    lower_bound,
+    upper_bound,
+    effect_at_the_lower_bound,
+    natural_indirect,
+    controlled_direct,
+    natural_direct_linear,
+    total_indirect_linear,
+    sharper_experiment,
+    ratio_in_two_arms,
 ]
 
 

@@ -15,7 +15,8 @@ from causalbook import datasets
 from causalbook.datasets import content_hash, describe, load
 
 SHIPPED = ["films", "open_bandit"]
-READ = ["berkeley", "cps_mixtape", "jobs", "nsw_mixtape", "social_insure", "thornton_hiv"]
+READ = ["berkeley", "cps_mixtape", "jobs", "movielens", "nsw_mixtape", "social_insure"]
+READ += ["thornton_hiv"]
 NAMES = sorted(SHIPPED + READ)
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +97,7 @@ def test_the_data_are_those_of_the_articles():
     effect = nsw.groupby("treat")["re78"].mean().diff()[1]
     assert round(effect) == 1794  # the experimental benchmark
     assert len(cps) == 15_992
+    assert load("movielens")[["userId", "movieId"]].nunique().tolist() == [671, 9066]
     assert len(load("jobs")) == 899
     assert load("jobs")["treat"].sum() == 600
 

@@ -24,7 +24,8 @@ def test_importing_the_package_costs_at_most_twice_numpy():
 
 
 def test_importing_the_package_and_its_parts_loads_nothing_heavy():
-    for module in ("causalbook", "causalbook.estimators", "causalbook.potential_outcomes"):
+    parts = ("causal_graphs", "estimators", "potential_outcomes")
+    for module in ("causalbook", *(f"causalbook.{part}" for part in parts)):
         loaded = fresh(f"import {module}, sys; print(*sys.modules)").split()
         assert module in loaded
         assert not set(loaded) & {*HEAVY, "sklearn", "linearmodels", "pyarrow", "ibis", "duckdb"}
