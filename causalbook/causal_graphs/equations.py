@@ -203,6 +203,8 @@ class SCM:
 
     def _look_up(self, drawn: Units, n: int) -> Units:
         """Compute each setting of the noise that was drawn once, then hand it out to its units."""
+        import pandas as pd
+
         settings, unit = np.unique(
             np.column_stack([np.zeros(n, dtype=int), *drawn.values()]), axis=0, return_inverse=True
         )
@@ -211,7 +213,10 @@ class SCM:
             self._compute({u: of[i] for u, of, i in zip(self.noise, values, row[1:], strict=True)})
             for row in settings
         ]
-        return {v: np.array([world[v] for world in worlds])[unit] for v in self.equations}
+        # A Series keeps values of several kinds, and tuples, as they are; an array would not.
+        return {
+            v: pd.Series([world[v] for world in worlds]).to_numpy()[unit] for v in self.equations
+        }
 
     def _refuse_unknown(self, name: str, given: Any) -> None:
         unknown = [v for v in given if v not in self.equations]
@@ -258,8 +263,10 @@ def _check_noise(name: str, noise: Any) -> None:
         return
     if not isinstance(noise, Mapping) or not noise:
         raise ValueError(f"noise {name} is {noise!r}: give {{value: probability}} or a sampler")
-    total = sum(noise.values())
-    if min(noise.values()) < 0 or not isclose(total, 1, abs_tol=1e-12):
+    total, least = sum(noise.values()), min(noise.values())
+    if least < 0:
+        raise ValueError(f"noise {name} has a negative probability, {least}: shares are 0 or more")
+    if not isclose(total, 1, abs_tol=1e-12):
         raise ValueError(f"noise {name} has probabilities that sum to {total}: they must sum to 1")
 
 

@@ -15,7 +15,7 @@ STARTS, TRIAL, KEPT = 60, 50, 6  # starts, their first steps, and how many go on
 STEPS = 5_000
 STILL = 1e-8  # EM ends when no parameter moves by more
 
-Run = tuple[Array, Array, Array]  # weights, profiles, log-likelihoods
+Run = tuple[Array, Array, Array, float]  # weights, profiles, log-likelihoods, last move
 
 
 class LatentIntent:
@@ -40,8 +40,8 @@ class LatentIntent:
     that are linearly independent (so K <= n_items): Allman, Matias and Rhodes (2009), by a theorem
     of Kruskal (1977). For K classes in general position over J items, views to the number of
     (2K - 1) / (min(J, K) - 1) suffice (Vandermeulen and Saitenmacher 2022): with fewer, `fit`
-    warns. It warns too when starts that fit equally well disagree, and when one class fewer would
-    do. For questions with r_1, r_2, r_3 answers, K classes need
+    warns. It warns too when starts that fit equally well disagree, when EM has not come to rest,
+    and when one class fewer would do. For questions with r_1, r_2, r_3 answers, K classes need
     min(r_1, K) + min(r_2, K) + min(r_3, K) >= 2K + 2. EM climbs to a top, not surely the highest:
     on real counts compare `loglik_[-1]` over some seeds.
     Source: Goodman (1974), latent classes; Dempster, Laird and Rubin (1977), EM.
@@ -75,8 +75,8 @@ class LatentIntent:
         tried.sort(key=lambda run: -run[2][-1])
         found = [_finished(patterns, times, run) for run in tried[:KEPT]]
         best = max(found, key=lambda run: run[2][-1])
-        self.weights_, self.profiles_, self.loglik_ = best
-        self._warn(found, (patterns, times))
+        self.weights_, self.profiles_, self.loglik_, moved = best
+        self._warn(found, (patterns, times), moved)
         return self
 
     def posterior(self, counts: Any) -> Array:
@@ -99,7 +99,7 @@ class LatentIntent:
             raise ValueError(f"counts has items that no class ever produces in {rows(never)}")
         return _normalised(log_joint)[0]
 
-    def _warn(self, found: list[Run], users: tuple[Array, Ints]) -> None:
+    def _warn(self, found: list[Run], users: tuple[Array, Ints], moved: float) -> None:
         (k, items), views = self.profiles_.shape, users[0].sum(axis=1).max()
         enough = ceil((2 * k - 1) / (min(items, k) - 1)) if min(items, k) > 1 else 1
         if k > 1 and views < enough:
@@ -108,7 +108,7 @@ class LatentIntent:
                 f"user; the most that a user has is {views:.0f}",
                 stacklevel=3,
             )
-        ties = [p for _, p, path in found if self.loglik_[-1] - path[-1] < 1e-4]
+        ties = [p for _, p, path, _ in found if self.loglik_[-1] - path[-1] < 1e-4]
         apart = max(np.abs(p - self.profiles_).max() for p in ties)
         if apart > 0.05:
             warnings.warn(
@@ -118,6 +118,12 @@ class LatentIntent:
             )
         if k > 1 and self.loglik_[-1] - _best_merged(*users, self.weights_, self.profiles_) < 1e-3:
             warnings.warn("one class fewer fits these counts as well: use fewer", stacklevel=3)
+        elif moved >= STILL:
+            warnings.warn(
+                f"EM still moves by {moved:.1g} after {STEPS} steps, so these are not yet the best "
+                "classes: they overlap; use fewer, or counts with more views a user",
+                stacklevel=3,
+            )
 
 
 def _counts(counts: Any) -> Array:
@@ -147,8 +153,9 @@ def _start(patterns: Array, k: int, rng: np.random.Generator) -> tuple[Array, Ar
 
 
 def _climb(c: Array, times: Ints, weights: Array, profiles: Array, steps: int) -> Run:
-    """EM from one start until the parameters stand still, and the log-likelihood on the way."""
+    """EM from one start until the parameters stand still, or the steps are used up."""
     path: list[float] = []
+    moved = np.inf
     for _ in range(steps):
         r, loglik = _normalised(_log_joint(c, weights, profiles))  # E: P(class | counts)
         path.append(float(times @ loglik))
@@ -157,17 +164,18 @@ def _climb(c: Array, times: Ints, weights: Array, profiles: Array, steps: int) -
         weights = r.sum(axis=0) / times.sum()  # M: shares of users, and of their views
         seen = r.T @ c
         profiles = seen / np.maximum(seen.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-        if max(np.abs(weights - before[0]).max(), np.abs(profiles - before[1]).max()) < STILL:
+        moved = max(np.abs(weights - before[0]).max(), np.abs(profiles - before[1]).max())
+        if moved < STILL:
             break
     path.append(float(times @ _normalised(_log_joint(c, weights, profiles))[1]))
-    return weights, profiles, np.array(path)
+    return weights, profiles, np.array(path), float(moved)
 
 
 def _finished(c: Array, times: Ints, run: Run) -> Run:
     """Go on to the end; then the classes in order: the largest first, ties by their profiles."""
-    weights, profiles, path = _climb(c, times, run[0], run[1], STEPS)
+    weights, profiles, path, moved = _climb(c, times, run[0], run[1], STEPS)
     order = np.lexsort([*(-profiles.T[::-1]), -weights.round(6)])
-    return weights[order], profiles[order], np.append(run[2][:-1], path)
+    return weights[order], profiles[order], np.append(run[2][:-1], path), moved
 
 
 def _best_merged(c: Array, times: Ints, weights: Array, profiles: Array) -> float:

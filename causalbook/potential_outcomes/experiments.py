@@ -68,10 +68,10 @@ def cuped(y: Any, a: Any, x: Any) -> Estimate:
              = \frac{s_{xy,1}/n_1 + s_{xy,0}/n_0}{s_{x,1}^2/n_1 + s_{x,0}^2/n_0}$$
 
     This theta minimises the estimated variance for the arms as they are, whatever their sizes and
-    covariances. The variance falls by the squared correlation of the two *differences*, which is
-    that of Y and X only where the arms share their variances and covariance. The influence is that
-    of `ab_test` on Y - theta X: estimating theta adds nothing to first order, since the lottery
-    makes the means of X equal.
+    covariances. The variance falls by the squared correlation of the two *differences*. That is the
+    one of Y and X within the arms where these are of equal size, or share their variances and
+    covariance. The influence is that of `ab_test` on Y - theta X: estimating theta adds nothing to
+    first order, since the lottery makes the means of X equal.
 
     Parameters: `y` (n,) outcomes; `a` (n,) 0 or 1, as randomised; `x` (n,) fixed before the
     lottery, such as the outcome of last month.

@@ -53,11 +53,15 @@ class Bounds:
         (low, high), show = self.conf_int(), digits(self.upper.value, self.upper.se)
         ends = f"[{show(self.lower.value)}, {show(self.upper.value)}]"
         return (
-            f"bounds on the ATE by {self.lower.method}\n"
+            f"{self._title()} by {self.lower.method}\n"
             f"  bounds        {ends}\n"
             f"  95% interval  [{show(low)}, {show(high)}]\n"
             f"  based on      {self.lower.n:,} rows"
         )
+
+    def _title(self) -> str:
+        """Say what is bounded; other estimates than those of `bounds` speak for themselves."""
+        return self.lower.estimand.replace("lower bound", "bounds")
 
     def __repr__(self) -> str:
         return self.summary()
@@ -67,7 +71,7 @@ class Bounds:
         return (
             '<div class="causalbook-estimate" style="display:inline-block;max-width:36em;'
             'border:1px solid currentColor;border-radius:8px;padding:.7em 1em;margin:.3em 0">'
-            "<div><strong>bounds on the ATE</strong> "
+            f"<div><strong>{escape(self._title())}</strong> "
             f'<span style="opacity:.8">by {escape(self.lower.method)}</span></div>'
             '<div style="font-size:1.6em;line-height:1.3;font-variant-numeric:tabular-nums">'
             f"[{show(self.lower.value)}, {show(self.upper.value)}]</div>"

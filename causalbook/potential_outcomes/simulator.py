@@ -48,8 +48,9 @@ def shop(
     $$\pi_0(k \mid x) \propto e_k(x), \qquad A = 1\{K > 0\}, \qquad
       V(k) \to M(k) \to Y(k), \qquad Y = Y(K)$$
 
-    **Data**, one row a visit: user, city; the covariates visits (last month), searches, dwell,
-    taste (a guess at the wanted item, right in 7 of 10 visits); item (0: slot empty, 1 to 3) with
+    **Data**, one row a visit: user, city; the covariates from before the slot is filled: visits
+    (last month), searches, dwell (time in the shop, in standard deviations), taste (a guess at the
+    wanted item, right in 7 of 10 visits); item (0: slot empty, 1 to 3) with
     its logging probability `pscore`; offered A with its probability `propensity`; position (1 to
     3; 0: empty); viewed V; cart M; purchase Y. **Potential**: intent (0, 1), want,
     `item_if_offered` (the item if the slot is filled), and for each item k `propensity_k`,

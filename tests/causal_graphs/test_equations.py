@@ -222,6 +222,9 @@ def test_values_need_not_be_numbers():
     m = SCM({"Z": lambda U: "high" if U else "low", "A": lambda Z: ("grinder", Z)}, {"U": COIN})
     assert m.counterfactual({"Z": "low"})["A"] == {("grinder", "low"): 1}
     assert set(m.do(A="kettle").sample(20, 1)["A"]) == {"kettle"}
+    assert set(m.sample(20, 1)["A"]) == {("grinder", "low"), ("grinder", "high")}
+    mixed = SCM({"A": lambda U: "grinder" if U else 0}, {"U": COIN})
+    assert set(mixed.sample(20, 1)["A"]) == {"grinder", 0}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_values_need_not_be_numbers():
         ({"X": lambda Q: Q}, {"U": COIN}, r"names \['Q'\]"),
         ({"X": lambda U: U}, {"U": COIN, "X": COIN}, r"\['X'\], which are variables"),
         ({"X": lambda U: U}, {"U": {0: F(1, 2), 1: F(1, 3)}}, "sum to 5/6"),
-        ({"X": lambda U: U}, {"U": {0: -1, 1: 2}}, "must sum to 1"),
+        ({"X": lambda U: U}, {"U": {0: -1, 1: 2}}, "a negative probability, -1"),
         ({"X": lambda U: U}, {"U": [0.5, 0.5]}, "or a sampler"),
     ],
 )

@@ -236,3 +236,11 @@ def test_other_refusals():
         LatentIntent(2).posterior([[1, 2]])
     with pytest.raises(ValueError, match="2 columns, the classes know 3 items"):
         LatentIntent(2).fit(COUNTS).posterior([[1, 2]])
+
+
+def test_em_that_has_not_come_to_rest_is_warned_of(monkeypatch):
+    """Two classes that nearly coincide: EM still moves when its steps are used up."""
+    near = ((F(11, 20), F(11, 20), F(11, 20)), (F(9, 20), F(9, 20), F(9, 20)))
+    monkeypatch.setattr("causalbook.causal_graphs.mixtures.STEPS", 20)
+    with pytest.warns(UserWarning, match="still moves by .* after 20 steps"):
+        LatentIntent(2).fit(population(cells((F(1, 2), F(1, 2)), near)))
