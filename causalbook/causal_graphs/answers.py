@@ -11,8 +11,8 @@ from causalbook.exercises import Exercise
 # structural_models: the shop of 48 equally frequent sorts of users, as (shown, Y(0), Y(1)).
 def _shop() -> list[tuple[int, int, int]]:
     users = []
-    for z, u, d in product((0, 1), range(4), range(1, 7)):
-        if z == 1:  # four sure, two put off
+    for x, u, d in product((0, 1), range(4), range(1, 7)):
+        if x == 1:  # four sure, two put off
             users.append((int(u < 3), 1, int(d <= 4)))
         else:  # one persuadable, five lost
             users.append((int(u < 1), 0, int(d == 1)))
@@ -42,29 +42,29 @@ def _uplift() -> float:
 
 # discovery: the chain of which the page asks how many graphs say the same.
 def _turned() -> list[Graph]:
-    """The chain S -> A -> V -> Y with its three arrows turned in all ways."""
+    """The chain X -> A -> M -> Y with its three arrows turned in all ways."""
     ways = product(("->", "<-"), repeat=3)
-    return [Graph(f"S {a} A; A {b} V; V {c} Y") for a, b, c in ways]
+    return [Graph(f"X {a} A; A {b} M; M {c} Y") for a, b, c in ways]
 
 
 def _alike() -> float:
     """How many of them are without a collider, and so have the chain's independences."""
     graphs = _turned()
-    return float(sum(g.d_separated("S", "V", "A") and g.d_separated("A", "Y", "V") for g in graphs))
+    return float(sum(g.d_separated("X", "M", "A") and g.d_separated("A", "Y", "M") for g in graphs))
 
 
 # bayesian_networks: one week of a banner, (segment, banner): (users, buyers).
 WEEK = {(0, 0): (500, 40), (0, 1): (100, 15), (1, 0): (40, 12), (1, 1): (160, 64)}
 
 
-def _gap(z: int) -> float:
-    (n_0, y_0), (n_1, y_1) = WEEK[z, 0], WEEK[z, 1]
+def _gap(x: int) -> float:
+    (n_0, y_0), (n_1, y_1) = WEEK[x, 0], WEEK[x, 1]
     return y_1 / n_1 - y_0 / n_0
 
 
 def _banner_done() -> float:
-    users = [WEEK[z, 0][0] + WEEK[z, 1][0] for z in (0, 1)]
-    return sum(users[z] * _gap(z) for z in (0, 1)) / sum(users)
+    users = [WEEK[x, 0][0] + WEEK[x, 1][0] for x in (0, 1)]
+    return sum(users[x] * _gap(x) for x in (0, 1)) / sum(users)
 
 
 def _banner_seen() -> float:
@@ -138,18 +138,18 @@ EXERCISES = {
         misconceptions={
             "seeing": (
                 _banner_seen,
-                "This is the share of buyers among those who saw A = 1 minus that among those who "
-                "saw A = 0. The two groups are different mixtures of the segments. Compare within "
-                "each segment, then average over the segments of all users.",
+                "This is the share of buyers among those served A = 1 minus that among those "
+                "served A = 0. The two groups are different mixtures of the segments. Compare "
+                "within each segment, then average over the segments of all users.",
             ),
             "segments unweighted": (
                 _banner_unweighted,
                 "This is the plain mean of the two segments' differences: it counts a segment of "
-                "200 users as much as one of 600. Weight each difference with P(z), the segment's "
+                "200 users as much as one of 600. Weight each difference with P(x), the segment's "
                 "share of all users.",
             ),
         },
-        hint="P(y | do(a)) is the sum over z of P(z) P(y | a, z). Where does P(z) come from?",
+        hint="P(y | do(a)) is the sum over x of P(x) P(y | a, x). Where does P(x) come from?",
     ),
     "identification": Exercise(
         answer=lambda: _within(0),
@@ -221,16 +221,16 @@ EXERCISES = {
             "all orientations": (
                 lambda: float(len(_turned())),
                 "These are all ways to direct the three edges. In some of them two arrows meet at "
-                "A or at V: such a collider makes other columns independent, and the log would "
+                "A or at M: such a collider makes other columns independent, and the log would "
                 "show it. Count those without one.",
             ),
             "forwards and backwards": (
                 lambda: 2.0,
                 "The chain and its reversal do say the same, but they are not alone: the arrows "
-                "may also part in the middle, as in S <- A -> V -> Y.",
+                "may also part in the middle, as in X <- A -> M -> Y.",
             ),
         },
         hint="Direct the three edges in every way, and strike out each graph in which two arrows "
-        "meet at A or at V.",
+        "meet at A or at M.",
     ),
 }

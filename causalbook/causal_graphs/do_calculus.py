@@ -206,7 +206,7 @@ def _components(g: Graph) -> list[Set]:
 def project(graph: Graph) -> Graph:
     """Latent projection: the observed nodes, an arc wherever something hidden causes two.
 
-    Source: Verma and Pearl (1990); Tian and Pearl (2002, section 5).
+    Source: Verma and Pearl (1990).
     """
     seen = frozenset(graph.observed)
     hidden = frozenset(graph._parents) - seen

@@ -41,9 +41,9 @@ class LatentIntent:
     of Kruskal (1977). For K classes in general position over J items, views to the number of
     (2K - 1) / (min(J, K) - 1) suffice (Vandermeulen and Saitenmacher 2022): with fewer, `fit`
     warns. It warns too when starts that fit equally well disagree, when EM has not come to rest,
-    and when one class fewer would do. For questions with r_1, r_2, r_3 answers, K classes need
-    min(r_1, K) + min(r_2, K) + min(r_3, K) >= 2K + 2. EM climbs to a top, not surely the highest:
-    on real counts compare `loglik_[-1]` over some seeds.
+    and when one class fewer would do. For three questions with r_1, r_2, r_3 answers it
+    suffices that min(r_1, K) + min(r_2, K) + min(r_3, K) >= 2K + 2. EM climbs to a
+    top, not surely the highest: on real counts compare `loglik_[-1]` over some seeds.
     Source: Goodman (1974), latent classes; Dempster, Laird and Rubin (1977), EM.
     """
 

@@ -34,7 +34,7 @@ class BayesNet:
     ``{value: probability}`` is that of 1, the other value being 0. Floats or Fractions.
     Raises ValueError for a missing node, row or column, rows that do not sum to 1, an edge
     ``A <-> Y``, which has no table (name what causes both, and give it one).
-    Source: Pearl (2009, definition 1.3.1 and equation 3.10).
+    Source: Pearl (2009, definition 1.3.1 and section 3.2.3).
     """
 
     def __init__(self, graph: Graph, cpts: Mapping[str, Any]) -> None:

@@ -39,7 +39,8 @@ def check_independences(graph: Graph, frame: pd.DataFrame) -> pd.DataFrame:
     where more than a fifth of the cells expect fewer than 5 rows.
     Raises ValueError for missing columns and values, for a constant x or y, for a float column
     tested with one that holds no numbers, for too few rows, for an x or y that S determines.
-    Source: Fisher (1924); Pearson (1900). No rejection is no proof of an independence.
+    Source: Pearson (1900); Fisher (1922, degrees of freedom; 1924, z). No rejection is no proof
+    of an independence.
     """
     import pandas as pd
 

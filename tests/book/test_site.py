@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -277,6 +278,27 @@ def test_sliders_show_the_frame_that_they_name(site: str, context: BrowserContex
                 assert box.locator("output").inner_text() == says[position]
             moved += 1
     assert moved >= 2
+
+
+def test_explorers_say_what_their_buttons_condition_on(site: str, context: BrowserContext) -> None:
+    page = context.new_page()
+    pressed = 0
+    for name in BOOK:
+        if not parsed(SITE / name).select(".causalbook-explorer"):
+            continue
+        page.goto(site + name, wait_until="networkidle")
+        for box in page.locator(".causalbook-explorer").all():
+            states = json.loads(box.get_attribute("data-states") or "[]")
+            buttons = box.locator("button").all()
+            assert len(states) == 2 ** len(buttons)
+            for k, button in enumerate(buttons):
+                button.press("Space")  # now all up to this one are given
+                says, paths, _ = states[2 ** (k + 1) - 1]
+                assert box.locator("[role=status]").inner_text() == says
+                assert box.locator("[data-path]").all_inner_texts() == paths
+                assert button.get_attribute("aria-pressed") == "true"
+            pressed += 1
+    assert pressed >= 1
 
 
 def test_theme_button_changes_the_colours(site: str, context: BrowserContext) -> None:

@@ -7,18 +7,18 @@ import pytest
 from causalbook.exercises import check
 
 NAME = "causal_graphs.bayesian_networks"
-# (Z, A, users, buyers) as the page prints them
+# (X, A, users, buyers) as the page prints them
 WEEK = [(0, 0, 500, 40), (0, 1, 100, 15), (1, 0, 40, 12), (1, 1, 160, 64)]
-USERS = [(z, a, int(i < y)) for z, a, n, y in WEEK for i in range(n)]
+USERS = [(x, a, int(i < y)) for x, a, n, y in WEEK for i in range(n)]
 
 
-def share(a, zs=(0, 1)):
-    bought = [y for z, banner, y in USERS if banner == a and z in zs]
+def share(a, xs=(0, 1)):
+    bought = [y for x, banner, y in USERS if banner == a and x in xs]
     return Fraction(sum(bought), len(bought))
 
 
-GAPS = [share(1, [z]) - share(0, [z]) for z in (0, 1)]
-DONE = sum(GAPS[z] for z, _, _ in USERS) / len(USERS)  # each user's segment, once
+GAPS = [share(1, [x]) - share(0, [x]) for x in (0, 1)]
+DONE = sum(GAPS[x] for x, _, _ in USERS) / len(USERS)  # each user's segment, once
 SEEN = share(1) - share(0)
 UNWEIGHTED = sum(GAPS) / 2
 
@@ -49,5 +49,5 @@ def test_each_misconception_has_its_own_hint(answer, name, word):
 
 
 def test_other_answers_get_the_general_hint():
-    assert "Where does P(z) come from" in check(NAME, 0).message
+    assert "Where does P(x) come from" in check(NAME, 0).message
     assert "Not answered yet" in check(NAME).message

@@ -136,10 +136,18 @@ def test_frontdoor_sets_are_all_minimal_ones_in_order_and_each_is_exact():
 
 
 def test_is_frontdoor_by_brute_force():
-    for seed in range(200):
-        model, graph, a, y = drawn(seed)
+    for seed in range(600):
+        model = random_arcs(seed, observed=(3, 4))
+        graph, a, y = graph_of(model), model.observed[0], model.observed[-1]
         for s in all_subsets(set(model.parents) - {a, y}):
             assert graph.is_frontdoor(a, y, s) == frontdoor(model.parents, model.hidden, a, y, s)
+
+
+def test_each_of_the_three_conditions_of_the_front_door_can_fail_alone():
+    assert Graph("A -> M -> Y; A <-> Y").is_frontdoor("A", "Y", "M")
+    assert not Graph("A -> M -> Y; A -> Y").is_frontdoor("A", "Y", "M")  # a way around
+    assert not Graph("A -> M -> Y; A <-> M").is_frontdoor("A", "Y", "M")  # a back door to m
+    assert not Graph("A -> M -> Y; M <-> Y").is_frontdoor("A", "Y", "M")  # and from m
 
 
 @pytest.mark.parametrize(

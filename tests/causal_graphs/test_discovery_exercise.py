@@ -10,7 +10,7 @@ NAME = "causal_graphs.discovery"
 
 
 def without_collider():
-    """Directions of S - A - V - Y: +1 points right. A collider is a +1 followed by a -1."""
+    """Directions of X - A - M - Y: +1 points right. A collider is a +1 followed by a -1."""
     ways = list(product((1, -1), repeat=3))
     return [w for w in ways if (1, -1) not in {w[:2], w[1:]}], ways
 
