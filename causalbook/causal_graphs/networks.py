@@ -30,7 +30,7 @@ class BayesNet:
 
     Parameters: `graph`; `cpts`, for each node (latent ones too) a table
     ``{values of the parents: {value: probability}}``, parents in alphabetical order, a tuple where
-    there are several and no such level where there are none. A probability in place of
+    there are several, ``()`` or no such level where there are none. A probability in place of
     ``{value: probability}`` is that of 1, the other value being 0. Floats or Fractions.
     Raises ValueError for a missing node, row or column, rows that do not sum to 1, an edge
     ``A <-> Y``, which has no table (name what causes both, and give it one).
@@ -211,8 +211,9 @@ def _counts(
 
 def _read_cpt(node: str, table: Any, parents: Mapping[str, list[Any]]) -> Cpt:
     """Bring a table into its full form, and refuse one that is not complete."""
-    if not parents:
-        rows: dict[Cell, Any] = {(): table}
+    rows: dict[Cell, Any]
+    if not parents and not (isinstance(table, Mapping) and () in table):
+        rows = {(): table}
     elif isinstance(table, Mapping):
         rows = {key if isinstance(key, tuple) else (key,): row for key, row in table.items()}
     else:

@@ -562,3 +562,15 @@ def test_an_arm_without_rows_does_not_refuse_the_other_arm():
         assert answer[1] == pytest.approx(1 / 2 * 2 / 3 + 1 / 2 * 1 / 2, rel=1e-12)
         with pytest.raises(ValueError, match="A = 1"):
             net.query("Y", do={"A": 1})
+
+
+def test_a_root_may_have_its_one_row_written_like_every_other_row():
+    edges, tables = Graph("X -> Y"), {"Y": {(0,): F(1, 5), (1,): F(4, 5)}}
+    roots = [F(1, 3), {0: F(2, 3), 1: F(1, 3)}, {(): F(1, 3)}, {(): {0: F(2, 3), 1: F(1, 3)}}]
+    joints = [BayesNet(edges, tables | {"X": root}).joint().to_dict() for root in roots]
+    assert joints[0] == {
+        (x, y): p * q
+        for x, p, r in ((0, F(2, 3), F(1, 5)), (1, F(1, 3), F(4, 5)))
+        for y, q in ((0, 1 - r), (1, r))
+    }
+    assert all(joint == joints[0] for joint in joints)
