@@ -109,10 +109,10 @@ def _within(*columns: int) -> float:
 READING = """
     intent -> shown; intent -> purchase; shown -> cart -> purchase
     popularity -> shown; popularity -> reviews; purchase -> reviews
-    reviews -> badge; shown -> again; purchase -> again
+    reviews -> badge; shown -> revisit; purchase -> revisit
     shown -> support; purchase -> support
 """
-HELD = frozenset({"intent", "badge", "again", "support"})
+HELD = frozenset({"intent", "badge", "revisit", "support"})
 
 
 def _open() -> float:

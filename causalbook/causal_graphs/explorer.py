@@ -47,9 +47,10 @@ class Explorer:
 def explore(graph: Graph, x: str, y: str) -> Explorer:
     """Draw a graph in which each observed node but x and y is a button: condition on it.
 
-    Beneath it stand the paths between x and y, each open or blocked and by what, and whether
-    `graph.d_separated(x, y, given)`. Arrows on open paths are thick. Latent nodes are no buttons,
-    since no data hold them. It needs no network and no kernel.
+    Beneath it stand how many paths between x and y are open, whether
+    `graph.d_separated(x, y, given)`, and each path with what opens or blocks it. Arrows on open
+    paths are thick. Latent nodes are no buttons, since no data hold them. It needs no network and
+    no kernel.
     Raises ValueError for more than 6 such nodes or more than 20 paths, and if x is y.
     """
     if x == y:
@@ -92,7 +93,8 @@ def _state(
 ) -> State:
     paths = graph.paths(x, y, given)
     verdict = "are" if graph.d_separated(x, y, given) else "are not"
-    says = f"{x} and {y} {verdict} d-separated given {{{', '.join(sorted(given))}}}."
+    held, count = ", ".join(sorted(given)) or "nothing", sum(path.open for path in paths)
+    says = f"Given {held}: {count} of {len(paths)} paths open, {x} and {y} {verdict} d-separated."
     used = {key for path in paths if path.open for key in _edges(path)}
     return says, [_does(p, given) for p in paths], [i for i, e in enumerate(edges) if e in used]
 
@@ -100,9 +102,14 @@ def _state(
 def _does(path: Path, given: frozenset[str]) -> str:
     """Say whether a path is open, and what blocks or opens it."""
     if path.open:
-        return "open" + "".join(f", collider {v} opened" for v in path.colliders)
-    why = [f"{v} is given" if v in given else f"{v} is a collider" for v in path.blocked_by]
-    return f"blocked, {' and '.join(why)}"
+        by = [
+            f"{'' if v in given else 'an effect of '}collider {v} is given" for v in path.colliders
+        ]
+        return ", ".join(["open", *by])
+    why = [
+        f"{v} is given" if v in given else f"{v} is a collider, not given" for v in path.blocked_by
+    ]
+    return f"blocked, {'; '.join(why)}"
 
 
 def _edges(path: Path) -> list[tuple[str, str, bool]]:

@@ -39,8 +39,9 @@ def check_independences(graph: Graph, frame: pd.DataFrame) -> pd.DataFrame:
     where more than a fifth of the cells expect fewer than 5 rows.
     Raises ValueError for missing columns and values, for a constant x or y, for a float column
     tested with one that holds no numbers, for too few rows, for an x or y that S determines.
-    Source: Pearson (1900); Fisher (1922, degrees of freedom; 1924, z). No rejection is no proof
-    of an independence.
+    No rejection is no proof of an independence. Fisher's z trusts that x and y are linear in S:
+    where they are not, it can refute a graph that is right.
+    Source: Pearson (1900); Fisher (1922, degrees of freedom; 1924, z).
     """
     import pandas as pd
 

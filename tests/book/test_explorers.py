@@ -31,12 +31,13 @@ def status(page, which=0):
 def test_a_node_is_pressed_by_key_and_mouse_in_its_own_box_only(page, key):
     button = page.get_by_role("button", name="condition on intent")
     before = status(page, 1)
-    for given, pressed in (("{intent}", "true"), ("{}", "false")):
+    for given, pressed in (("intent: 1", "true"), ("nothing: 2", "false")):
         if key == "mouse":
             button.click()
         else:
             button.press(key)
-        assert status(page) == f"shown and bought are not d-separated given {given}."
+        says = f"Given {given} of 3 paths open, shown and bought are not d-separated."
+        assert status(page) == says
         assert button.get_attribute("aria-pressed") == pressed
     assert status(page, 1) == before
 

@@ -31,11 +31,15 @@ def test_each_state_is_what_the_graph_says(graph, x, y):
         known = graph.paths(x, y, given)
         separated = not any(path.open for path in known)
         verdict = "are d-separated" if separated else "are not d-separated"
-        assert says == f"{x} and {y} {verdict} given {{{', '.join(sorted(given))}}}."
+        count = sum(path.open for path in known)
+        held = ", ".join(sorted(given)) or "nothing"
+        assert says == f"Given {held}: {count} of {len(known)} paths open, {x} and {y} {verdict}."
         assert [text.startswith("open") for text in paths] == [path.open for path in known]
         for text, path in zip(paths, known, strict=True):
             assert all(v in text for v in path.blocked_by)
-            assert path.colliders == () or not path.open or "opened" in text
+            for v in path.colliders if path.open else ():
+                assert f"collider {v} is given" in text
+                assert (f"effect of collider {v} is given" in text) == (v not in given)
         assert bool(live) != separated
         assert live == sorted(set(live))
 
@@ -46,10 +50,10 @@ def test_without_a_script_nothing_is_given():
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     assert " id=" not in page
     assert page.count("<button") == page.count('aria-pressed="false"') == 3
-    assert 'aria-live="polite">shown and bought are not d-separated given {}.<' in page
+    assert 'aria-live="polite">Given nothing: 2 of 3 paths open, shown and bought' in page
     assert page.count("<li>") == len(SHOP.paths("shown", "bought"))
     assert "shown → review ← bought (other): <span" in page
-    assert "blocked, review is a collider" in page
+    assert "blocked, review is a collider, not given" in page
     assert 'aria-label="condition on U"' not in explore(ARCS, "A", "Y")._repr_html_()
 
 

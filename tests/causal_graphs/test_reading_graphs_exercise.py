@@ -17,12 +17,12 @@ EDGES = [
     ("popularity", "reviews"),
     ("purchase", "reviews"),
     ("reviews", "badge"),
-    ("shown", "again"),
-    ("purchase", "again"),
+    ("shown", "revisit"),
+    ("purchase", "revisit"),
     ("shown", "support"),
     ("purchase", "support"),
 ]
-GRAPH, GIVEN = nx.DiGraph(EDGES), {"intent", "badge", "again", "support"}
+GRAPH, GIVEN = nx.DiGraph(EDGES), {"intent", "badge", "revisit", "support"}
 
 
 def count(opens, blocks):
