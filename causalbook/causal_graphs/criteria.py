@@ -58,7 +58,7 @@ def backdoor_sets(graph: Graph, a: str, y: str) -> list[frozenset[str]]:
 
 
 def is_frontdoor(graph: Graph, a: str, y: str, s: frozenset[str]) -> bool:
-    """All directed paths pass s; nothing opens from a to s, and only through a from s to y."""
+    """All directed paths pass s; no back door is open from a to s, nor from s to y given a."""
     if y not in graph.descendants(a) or s & (graph.latent | {a, y}):
         return False
     intercepts = y not in graph._without(out=s).descendants(a)
@@ -79,7 +79,10 @@ def frontdoor_sets(graph: Graph, a: str, y: str) -> list[frozenset[str]]:
 
 
 def instruments(graph: Graph, a: str, y: str) -> dict[str, frozenset[str]]:
-    """Instruments: z moves a, and y only through a: separation without a's own edges."""
+    """Instruments: z moves a, and reaches y no other way: separated once a's arrows are cut.
+
+    Pearl cuts the arrows into a. As w holds no effect of a, no path passes a either way.
+    """
     cut = graph._without(out=frozenset([a]))
     allowed = set(graph.observed) - graph.descendants({a, y}) - {a, y}
     found = {}

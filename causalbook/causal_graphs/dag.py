@@ -168,10 +168,11 @@ class Graph:
         return found
 
     def is_backdoor(self, a: str, y: str, s: Names) -> bool:
-        """Whether adjusting for s gives the effect of a on y: the back-door criterion.
+        """Whether s meets the back-door criterion: then adjusting for s gives a's effect on y.
 
         No node of s is an effect of a, and s blocks every path between a and y that enters a
-        through an arrow into it. Latent nodes cannot be adjusted for: False.
+        through an arrow into it. Latent nodes cannot be adjusted for: False. The criterion is
+        sufficient, not necessary: some sets that fail it are valid too.
         Source: Pearl (2009, definition 3.3.1).
         """
         return criteria.is_backdoor(self, self._one(a), self._one(y), self._known("s", s))
@@ -181,7 +182,7 @@ class Graph:
         return criteria.backdoor_sets(self, self._one(a), self._one(y))
 
     def is_frontdoor(self, a: str, y: str, s: Names) -> bool:
-        """Whether the mediators s give the effect of a on y: the front-door criterion.
+        """Whether s meets the front-door criterion: then its formula gives a's effect on y.
 
         s intercepts every directed path from a to y (there is at least one), no back-door path
         is open from a to s, and a blocks every back-door path from s to y (for several mediators:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class Identification:
     `strategy` is "no effect", "back door", "front door", "ID" or "none"; `sets` are the minimal
     sets of the strategy; `estimand` is the formula as text (empty where there is none); `why`
     says in a sentence what makes it right, or names the hedge: the two sets F and F' that leave
-    two models with the same data and different effects.
+    two models with the same data and different effects. It prints as the formula, then why.
     """
 
     identifiable: bool
@@ -43,10 +43,10 @@ class Identification:
     sets: list[Set]
     estimand: str
     why: str
-    a: tuple[str, ...] = field(repr=False)
-    y: tuple[str, ...] = field(repr=False)
-    hedge: tuple[Set, Set] | None = field(default=None, repr=False)
-    formula: Formula | None = field(default=None, repr=False)
+    a: tuple[str, ...]
+    y: tuple[str, ...]
+    hedge: tuple[Set, Set] | None = None
+    formula: Formula | None = None
 
     def evaluate(self, joint: Any) -> pd.Series:
         """Evaluate the estimand on an observed joint table: the distribution of y under do(a).
@@ -81,8 +81,9 @@ class Identification:
                 )
         return as_series((*self.a, *self.y), cells)
 
-    def __str__(self) -> str:
-        return f"{self.estimand or 'not identified'}   ({self.why})"
+    def __repr__(self) -> str:
+        asked = f"P({', '.join(self.y)} | do({', '.join(self.a)}))"
+        return f"{self.estimand or f'{asked} is not identified'}\n  {self.why}"
 
 
 class HedgeError(Exception):

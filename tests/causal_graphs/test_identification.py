@@ -471,6 +471,17 @@ def frame_joint(names, cells):
     return pd.Series(list(cells.values()), index)
 
 
+def test_an_answer_shows_its_formula_then_its_reason():
+    found = identify(Graph("X -> A; X -> Y; A -> Y"), "A", "Y")
+    assert repr(found) == str(found)  # so a notebook shows it without print
+    formula, reason = repr(found).splitlines()
+    assert formula == found.estimand
+    assert reason.strip() == found.why
+    refused = repr(identify(Graph("A -> Y; A <-> Y"), "A", "Y")).splitlines()
+    assert refused[0] == "P(Y | do(A)) is not identified"
+    assert refused[1].strip().startswith("hedge F = {A, Y}")
+
+
 def test_a_cell_without_rows_is_refused_by_name():
     joint = frame_joint(["X", "A", "Y"], {(0, 0, 0): 0.5, (0, 1, 1): 0.25, (1, 0, 1): 0.25})
     backdoor = identify(Graph("X -> A; X -> Y; A -> Y"), "A", "Y")
