@@ -25,7 +25,10 @@ SITE = SOURCE / "_build" / "html"
 BOOK = [f"{name}.html" for name in parse_toc_yaml(SOURCE / "_toc.yml")]
 PAGES = [*BOOK, "search.html"]
 MODES = ["light", "dark"]
-MATHS_READY = "() => !window.MathJax || MathJax.startup.promise.then(() => true)"
+# The settings stand in window.MathJax before the script has come that fills in the rest.
+MATHS_READY = """() => !window.MathJax
+    || (MathJax.startup && MathJax.startup.promise
+        ? MathJax.startup.promise.then(() => true) : false)"""
 
 
 class Silent(SimpleHTTPRequestHandler):
@@ -118,7 +121,7 @@ def visit(browser: Browser, site: str) -> Callable[[str], Visit]:
             page = context.new_page()
             watch(page, seen.faults)
             seen.asked = outside_requests(page, site + name)
-            page.evaluate(MATHS_READY)
+            page.wait_for_function(MATHS_READY)
             seen.headings = page.locator("h1:visible").count()
             seen.formulas = page.locator("article .math > mjx-container").count()
             seen.wrong_formulas = page.locator("mjx-merror").count()
@@ -203,7 +206,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     page = in_mode(context, mode)
     page.goto(site + name, wait_until="networkidle")
-    page.evaluate(MATHS_READY)
+    page.wait_for_function(MATHS_READY)
     assert page.evaluate("document.documentElement.dataset.theme") == mode
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     red = int(colour.partition("(")[2].split(",")[0])
