@@ -130,6 +130,22 @@ def _gone(value: Any) -> bool:
     return np.ndim(value) == 0 and bool(value != value)
 
 
+def dice(n: Any, seed: Any) -> np.random.Generator:
+    """Return the source of chance for n draws; refuse what is no number of draws and no seed."""
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"n is {n!r}: pass how many to draw, a whole number from 1")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed is {seed!r}: pass a whole number from 0, so that a draw repeats")
+    return np.random.default_rng(seed)
+
+
+def as_frame(name: str, x: Any) -> Any:
+    """Return x if it is a DataFrame; refuse what has no named columns."""
+    if not hasattr(x, "columns"):
+        raise ValueError(f"{name} is a {type(x).__name__}: pass a DataFrame, one row a unit")
+    return x
+
+
 def fingerprint(x: Labels) -> str:
     """Name the rows behind x: a short hash, equal only for the same values in the same order."""
     return hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=8).hexdigest()

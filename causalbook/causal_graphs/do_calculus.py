@@ -60,8 +60,8 @@ class Identification:
         """
         return self._evaluate(joint, {})
 
-    def _evaluate(self, joint: Any, do: Mapping[str, Any]) -> pd.Series:
-        """Evaluate at the given values of a alone, so that an empty arm does not refuse another."""
+    def _evaluate(self, joint: Any, at: Mapping[str, Any]) -> pd.Series:
+        """Evaluate at these values of a and y alone: an empty cell elsewhere is no obstacle."""
         if self.formula is None:
             raise ValueError(f"the effect is not identified: {self.why}")
         asked = {*self.a, *self.y}
@@ -70,10 +70,10 @@ class Identification:
         marginal = table.marginal(opened)
         fixed = dict(zip(opened, max(marginal.items(), key=lambda cell: cell[1])[0], strict=True))
         cells = {}
-        values = [(do[v],) if v in do else table.values[v] for v in (*self.a, *self.y)]
+        values = [(at[v],) if v in at else table.values[v] for v in (*self.a, *self.y)]
         for cell in product(*values):
-            at = fixed | dict(zip((*self.a, *self.y), cell, strict=True))
-            cells[cell] = value(self.formula, table, at)
+            here = fixed | dict(zip((*self.a, *self.y), cell, strict=True))
+            cells[cell] = value(self.formula, table, here)
             if isinstance(cells[cell], Gap):
                 raise ValueError(
                     f"joint gives no {cells[cell]}, which the estimand needs: no such rows "

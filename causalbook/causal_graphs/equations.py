@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causalbook.arrays import dice
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -104,7 +106,7 @@ class SCM:
         """
         import pandas as pd
 
-        rng, drawn = np.random.default_rng(seed), {}
+        rng, drawn = dice(n, seed), {}
         for name, noise in self.noise.items():
             if callable(noise):
                 drawn[name] = np.asarray(noise(rng, n))

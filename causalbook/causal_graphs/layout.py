@@ -24,6 +24,7 @@ Edge = tuple[str, str, bool]  # from, to, whether it is an arrow and no double o
 COLUMN, ROW = 42.0, 50.0  # points
 CROSSING, THROUGH, BAND = 5.0, 8.0, 7.0  # what a fault costs, in lengths of a short arrow
 STARTS = 12  # more were no better on the graphs of the book
+MANY = 12  # free nodes from which every start costs seconds: then two starts have to do
 
 
 @lru_cache(maxsize=256)
@@ -38,7 +39,7 @@ def find_places(
     sides = {v: _side(graph, v, a, y) for v in graph.nodes}
     edges = [(u, v, True) for u, v in graph.edges] + [(u, v, False) for u, v in graph.bidirected]
     best, least = fixed, inf
-    for start in range(STARTS if free else 1):
+    for start in range((STARTS if len(free) < MANY else 2) if free else 1):
         chance = random.Random(start)  # the same picture in every run
         turn = sorted(free, key=lambda v: chance.random()) if start else free
         begin = _by_side(graph, free, fixed, sides, steps) if start < 2 else fixed
@@ -117,10 +118,12 @@ def _cost(v: str, places: Places, side: str, drawn: list[Edge], enough: float = 
         (c0, r0), (c1, r1) = places[u], places[w]
         total += hypot((c1 - c0) * COLUMN, (r1 - r0) * ROW) / 60
         total += arrow * _against(c1 - c0, r1 - r0, side)
-    if total >= enough:  # the rest is slow, and nothing that is seen in it lowers the cost
-        return total
-    total += THROUGH * sum(e[2] and _through(e, v, places) for e in drawn)
+    # The rest is slow, and nothing that is seen in it lowers the cost: stop once it is too much.
+    if total < enough:
+        total += THROUGH * sum(e[2] and _through(e, v, places) for e in drawn)
     for e in mine:
+        if total >= enough:
+            break
         total += CROSSING * sum(_cross(e, f, places) for f in drawn)
         total += THROUGH * sum(e[2] and _through(e, w, places) for w in places)
     return total

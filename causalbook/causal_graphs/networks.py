@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from causalbook.arrays import as_frame
 from causalbook.causal_graphs.dag import Graph
 from causalbook.causal_graphs.do_calculus import identify
 from causalbook.causal_graphs.tables import Cell, Number, Table
@@ -75,7 +76,7 @@ class BayesNet:
         Raises ValueError for missing columns or values, and, once it is needed, for P(. | cell)
         of a cell that holds no row.
         """
-        if absent := set(graph.observed) - set(frame.columns):
+        if absent := set(graph.observed) - set(as_frame("frame", frame).columns):
             raise ValueError(f"frame lacks the columns {', '.join(sorted(absent))}")
         rows = frame[list(graph.observed)]
         if gaps := [name for name in graph.observed if rows[name].isna().any()]:
@@ -178,7 +179,7 @@ class BayesNet:
                 if cut.d_separated(asked, z, {*do, *rest}):
                     yield from self._identified_cells(asked, rest, {**do, z: given[z]})
                     return
-            series = found._evaluate(table.series(), do)
+            series = found._evaluate(table.series(), {**given, **do})  # no cell else is needed
             table = Table(
                 map(str, series.index.names), dict(zip(series.index, series, strict=True))
             )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from causalbook.arrays import Array
+from causalbook.arrays import Array, as_frame
+from causalbook.potential_outcomes import holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,8 @@ def check_independences(graph: Graph, frame: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if missing := [name for name in graph.observed if name not in frame.columns]:
+    named = set(as_frame("frame", frame).columns)
+    if missing := [name for name in graph.observed if name not in named]:
         raise ValueError(f"frame lacks the columns {', '.join(missing)}, observed in the graph")
     rows, thin = [], []
     for found in graph.independences():
@@ -129,10 +131,8 @@ def _chi_square(columns: pd.DataFrame) -> Result:
 
 
 def _holm(p: Array) -> Array:
-    """Adjust p-values for their number: the k-th smallest of m times m - k + 1, made monotone."""
-    adjusted = np.full(len(p), nan)
-    asked = np.flatnonzero(~np.isnan(p))
-    order = asked[np.argsort(p[asked], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
+    """Adjust the p-values that are there for their number."""
+    adjusted, asked = np.full(len(p), nan), ~np.isnan(p)
+    if asked.any():
+        adjusted[asked] = holm(p[asked])
     return adjusted

@@ -10,6 +10,8 @@ from itertools import combinations_with_replacement
 from math import comb, factorial, prod
 from typing import TYPE_CHECKING, Any
 
+from causalbook.arrays import dice
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -184,12 +186,10 @@ class ExactWorld:
         return mean, second / (1 - undefined) - mean**2, undefined
 
     def sample(self, n: int, seed: int) -> pd.DataFrame:
-        """Draw n rows as a DataFrame; only here do the fractions become floats."""
-        import numpy as np
+        """Draw n rows as a DataFrame; fractions become floats; n and seed are whole numbers."""
         import pandas as pd
 
-        cells = self._table({})
-        rng = np.random.default_rng(seed)
+        rng, cells = dice(n, seed), self._table({})
         drawn = rng.choice(len(cells), size=n, p=[float(p) for p in cells.values()])
         frame = pd.DataFrame(list(cells), columns=list(self.variables))
         return frame.iloc[drawn].reset_index(drop=True)

@@ -250,6 +250,12 @@ def _fits(y: Array, a: Ints, columns: list[Labels]) -> tuple[Fit, Fit, Array]:
 
 def _least_squares(called: str, W: Array, y: Array) -> Fit:
     r"""Coefficients, and the influence $(W'W/n)^{-1} w_i r_i$ of each row on them."""
+    n, k = W.shape
+    if n <= k:
+        raise ValueError(
+            f"the fit of {called} has {k} coefficients for {n} rows of y, so that no residual is "
+            "left to tell its error: drop columns of X, or bring more rows"
+        )
     scale = np.abs(W).max(axis=0)
     Q, R = np.linalg.qr(W / np.where(scale > 0, scale, 1))
     if np.abs(np.diag(R)).min() <= 1e-10 * np.abs(np.diag(R)).max():

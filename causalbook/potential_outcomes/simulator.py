@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from causalbook.arrays import Array, Ints, Labels
+from causalbook.arrays import Array, Ints, Labels, dice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +75,8 @@ def shop(
     `noncompliance`: not all who are offered look, of low intent fewer. `missing`: purchases are
     NaN, more so where offered and where the intent is high.
 
-    Raises ValueError for n < 2, a negative switch, or heterogeneity, interference, missing or
-    noncompliance above 1. Source: ours.
+    Raises ValueError for n < 2, a seed that is no whole number, a negative switch, or
+    heterogeneity, interference, missing or noncompliance above 1. Source: ours.
     """
     import pandas as pd
 
@@ -145,7 +145,7 @@ def shop(
 
 def _dice(n: int, seed: int) -> dict[str, Labels]:
     """Draw all chance first and in one order: switches change the world and not the dice."""
-    rng, users = np.random.default_rng(seed), max(n // 2, 1)
+    rng, users = dice(n, seed), max(n // 2, 1)
     home, loyalty = rng.integers(CITIES, size=users), rng.poisson(2.0, size=users)
     mood = rng.normal(0.0, 0.5, size=CITIES)
     user = rng.integers(users, size=n)
@@ -194,8 +194,8 @@ def _positions(u: Array, popularity_bias: float) -> Ints:
 
 
 def _refuse(n: int, free: dict[str, float], shares: dict[str, float]) -> None:
-    if n < 2:
-        raise ValueError(f"n is {n}: a shop needs at least two visits")
+    if not isinstance(n, (int, np.integer)) or n < 2:
+        raise ValueError(f"n is {n!r}: a shop needs at least two visits")
     for name, value in (free | shares).items():
         if not 0 <= value < math.inf:
             raise ValueError(f"{name} is {value}: a switch is 0 (off) or larger")

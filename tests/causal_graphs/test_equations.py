@@ -284,3 +284,11 @@ def test_other_refusals_with_continuous_noise():
         two.counterfactual({"Y": 1.0})
     with pytest.raises(ValueError, match=re.escape("drew shape ()")):
         SCM({"Y": lambda U: U}, {"U": lambda rng, n: rng.normal()}).sample(3, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "seed", "said"), [(-1, 0, "n is -1"), (2.5, 0, "n is"), (2, None, "seed is None")]
+)
+def test_a_sample_asks_for_a_number_of_units_and_a_seed(n, seed, said):
+    with pytest.raises(ValueError, match=said):
+        SCM({"A": lambda U: U}, {"U": {0: 0.5, 1: 0.5}}).sample(n, seed)

@@ -196,3 +196,8 @@ def test_data_that_cannot_be_tested_are_refused(graph, frame, message):
 
 def test_a_latent_column_is_not_asked_for():
     assert len(check_independences(Graph("U -> A; U -> B", latent="U"), frame_of())) == 0
+
+
+def test_data_without_named_columns_are_refused():
+    with pytest.raises(ValueError, match="frame is a ndarray: pass a DataFrame"):
+        check_independences(Graph("X -> Y"), np.zeros((3, 2)))

@@ -574,3 +574,17 @@ def test_a_root_may_have_its_one_row_written_like_every_other_row():
         for y, q in ((0, 1 - r), (1, r))
     }
     assert all(joint == joints[0] for joint in joints)
+
+
+def test_a_cell_that_the_question_does_not_touch_may_be_empty():
+    rows = {"X": [0] * 4 + [1] * 4, "A": [0] * 6 + [1] * 2, "Y": [0, 1, 0, 1, 0, 1, 1, 1]}
+    graph = Graph("X -> A; X -> Y; A -> Y; Q -> X; Q -> Y", latent=["Q"])
+    net = BayesNet.fit(graph, pd.DataFrame(rows))  # no row with X = 0 was ever treated
+    assert net.query("Y", given={"X": 1}, do={"A": 1}) == {0: 0.0, 1: 1.0}
+    with pytest.raises(ValueError, match=r"no P\(Y \| A = 1, X = 0\)"):
+        net.query("Y", given={"X": 0}, do={"A": 1})
+
+
+def test_data_without_named_columns_are_refused():
+    with pytest.raises(ValueError, match="frame is a dict: pass a DataFrame"):
+        BayesNet.fit(Graph("X -> Y"), {"X": [0, 1], "Y": [0, 1]})

@@ -246,3 +246,11 @@ def test_a_wrong_question_is_refused(ask, message):
 def test_an_effect_needs_both_treatments():
     with pytest.raises(ValueError, match=r"A takes the values \[1\]"):
         ExactWorld(A=1, Y=lambda A: F(1, 2)).estimands()
+
+
+@pytest.mark.parametrize(
+    ("n", "seed", "said"), [(-1, 0, "n is -1"), (2.5, 0, "n is"), (2, None, "seed is None")]
+)
+def test_a_sample_asks_for_a_number_of_rows_and_a_seed(n, seed, said):
+    with pytest.raises(ValueError, match=said):
+        ExactWorld(A=F(1, 2)).sample(n, seed)

@@ -485,3 +485,11 @@ def test_refuses_shapes_and_designs_that_carry_no_answer():
         mediate(y, a, m, np.where(a == 1, "high", "low"))
     with pytest.raises(ValueError, match=r"m holds .* not numbers"):
         mediate(y, a, np.array([f"page {i % 40}" for i in range(400)]), x)
+
+
+@pytest.mark.parametrize("k", [10, 12])
+def test_a_fit_without_residuals_is_refused(k):
+    rng = np.random.default_rng(14)
+    y, m, X = rng.normal(size=14), rng.normal(size=14), rng.normal(size=(14, k))
+    with pytest.raises(ValueError, match=rf"y on 1, a, m, a m, X has {k + 4} coefficients for 14"):
+        mediate(y, np.arange(14) % 2, m, X)

@@ -213,3 +213,11 @@ def test_a_group_without_visits_has_no_effect():
     tiny = shop(2, seed=1)
     assert sum(math.isnan(tiny.truth[x]) for x in ("ATT", "ATU")) <= 1
     assert len(tiny.data) == 2
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, "7", -1])
+def test_a_world_that_would_not_repeat_is_refused(seed):
+    with pytest.raises(ValueError, match="seed is"):
+        shop(10, seed=seed)
+    with pytest.raises(ValueError, match=r"n is 2\.5"):
+        shop(2.5, seed=1)
