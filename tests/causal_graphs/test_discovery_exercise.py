@@ -2,10 +2,6 @@
 
 from itertools import product
 
-import pytest
-
-from causalbook.exercises import check
-
 NAME = "causal_graphs.discovery"
 
 
@@ -22,22 +18,9 @@ def test_a_chain_may_begin_at_any_of_its_nodes():
     assert (RIGHT, ALL) == (4, 8)
 
 
-@pytest.mark.parametrize("form", [int, float, str])
-def test_the_right_answer_in_any_form(form):
-    assert check(NAME, form(RIGHT)).correct
-
-
-@pytest.mark.parametrize(
-    ("answer", "name", "word"),
-    [(ALL, "all orientations", "collider"), (2, "forwards and backwards", "part in the middle")],
-)
-def test_each_misconception_has_its_own_hint(answer, name, word):
-    feedback = check(NAME, answer)
-    assert not feedback
-    assert feedback.misconception == name
-    assert word in feedback.message
-
-
-def test_other_answers_get_the_general_hint():
-    assert "strike out" in check(NAME, 3).message
-    assert "Not answered yet" in check(NAME).message
+def test_the_checker_knows_the_answer_and_the_mistakes(examine):
+    mistakes = {
+        "all orientations": (ALL, "collider"),
+        "forwards and backwards": (2, "part in the middle"),
+    }
+    examine(NAME, RIGHT, mistakes, hint="strike out")

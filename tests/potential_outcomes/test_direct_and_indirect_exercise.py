@@ -2,11 +2,6 @@
 
 from fractions import Fraction
 
-import numpy as np
-import pytest
-
-from causalbook.exercises import check
-
 NAME = "potential_outcomes.direct_and_indirect"
 # Of 100 users, how many fill a basket in each arm; of 100 in a cell, how many buy.
 BASKETS = {0: 20, 1: 60}
@@ -23,31 +18,9 @@ TNDE = purchases(1, 1) - purchases(0, 1)
 TE = purchases(1, 1) - purchases(0, 0)
 
 
-def test_the_three_answers_differ():
-    assert len({NDE, TNDE, TE}) == 3
-
-
-@pytest.mark.parametrize("form", [Fraction, float, np.float64])
-def test_the_right_answer_in_any_form(form):
-    feedback = check(NAME, form(NDE))
-    assert feedback.correct
-    assert feedback.misconception is None
-
-
-@pytest.mark.parametrize(
-    ("answer", "name", "word"),
-    [
-        (TNDE, "weights of the shown", "total direct"),
-        (TE, "total effect", "still counts the baskets"),
-    ],
-)
-def test_each_misconception_gets_its_own_hint(answer, name, word):
-    feedback = check(NAME, answer)
-    assert not feedback.correct
-    assert feedback.misconception == name
-    assert word in feedback.message
-
-
-def test_any_other_answer_gets_the_general_hint():
-    assert "At each M" in check(NAME, 0.5).message
-    assert "Not answered yet" in check(NAME).message
+def test_the_checker_knows_the_answer_and_the_mistakes(examine):
+    mistakes = {
+        "weights of the shown": (TNDE, "total direct"),
+        "total effect": (TE, "still counts the baskets"),
+    }
+    examine(NAME, NDE, mistakes, hint="At each M")
