@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from itertools import product
 from math import isclose, prod
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalbook.arrays import dice
+from causalbook.causal_graphs.walks import find_cycle, order
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,16 +64,13 @@ class SCM:
 
     @cached_property
     def _order(self) -> list[str]:
-        parents = {
-            v: [p for p in self._arguments[v] if p in self.equations] for v in self.equations
-        }
-        try:
-            return list(TopologicalSorter(parents).static_order())
-        except CycleError as error:
+        parents = {v: frozenset(self._arguments[v]) & set(self.equations) for v in self.equations}
+        if cycle := find_cycle(parents):
             raise ValueError(
-                f"equations have the cycle {' -> '.join(error.args[1])}: solve it for these "
-                "variables, or give the value at another time its own name"
-            ) from None
+                f"equations have the cycle {' -> '.join(cycle)}: solve it for these variables, or "
+                "give the value at another time its own name"
+            )
+        return order(parents)
 
     @property
     def graph(self) -> Graph:
