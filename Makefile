@@ -39,8 +39,10 @@ site: book ## the built site in a browser, and printed
 pdf: book ## the whole book as one PDF
 	"$(VENV)"/bin/python scripts/pdf.py
 
-evidence: env ## every page with five other seeds
+evidence: env ## pages with five other seeds, coverage of intervals, mutants of the estimators
 	"$(VENV)"/bin/python scripts/evidence.py
+	"$(VENV)"/bin/python scripts/coverage.py
+	"$(VENV)"/bin/python scripts/mutation.py
 
 data: env ## extract the data that ship from the packages that carry them
 	"$(VENV)"/bin/python scripts/extract_data.py open_bandit films

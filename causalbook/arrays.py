@@ -95,6 +95,34 @@ def binary(name: str, x: Any) -> Array:
     return values
 
 
+def design(name: str, X: Any) -> Array:
+    """Return covariates as an (n, p) array, one column for a vector; no intercept is added."""
+    return numbers(name, X).reshape(-1, 1) if np.ndim(X) == 1 else numbers(name, X, ndim=2)
+
+
+def names(X: Any) -> list[str]:
+    """Names of the columns of X, or their numbers."""
+    if hasattr(X, "columns"):
+        return [repr(str(column)) for column in X.columns]
+    own = getattr(X, "name", None)
+    return [repr(own)] if own else [str(j) for j in range(1 if np.ndim(X) == 1 else X.shape[1])]
+
+
+def mask(where: Any, n: int) -> npt.NDArray[np.bool_]:
+    """Return the rows to learn from as True and False; all of them for None."""
+    if where is None:
+        return np.ones(n, dtype=bool)
+    use = np.asarray(where)
+    if use.dtype != bool or use.shape != (n,):
+        raise ValueError(
+            f"{label('where', where)} has shape {use.shape} and type {use.dtype}: pass {n:,} "
+            "True or False, such as a == 1"
+        )
+    if not use.any():
+        raise ValueError(f"{label('where', where)} is False in every row: nothing to learn from")
+    return use
+
+
 def codes(name: str, x: Any) -> Ints:
     """Number the groups of x (any labels) 0, 1, 2, ...; refuse a missing label."""
     array = as_array(name, x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,7 @@ def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate
         sample=f"{a.sample}+{b.sample}",
         dof=dof,
         notes=notes,
+        error=None if a.error is None and b.error is None else math.hypot(a.se, b.se),
     )
 
 

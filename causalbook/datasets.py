@@ -6,6 +6,7 @@ import hashlib
 from copy import deepcopy
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,10 +90,26 @@ def _from_parquet(name: str) -> pd.DataFrame:
 
 
 def _from_package(entry: dict[str, Any]) -> pd.DataFrame:
+    if "file" in entry:
+        return _from_file(entry)
     try:
         module = import_module(entry["module"])
     except ModuleNotFoundError as absent:
-        raise ImportError(f"these data come with another package: {entry['install']}") from absent
+        raise _absent(entry) from absent
     frame: pd.DataFrame
     frame = module.data(*entry["item"]) if "item" in entry else module.load_pandas().data
     return frame
+
+
+def _from_file(entry: dict[str, Any]) -> pd.DataFrame:
+    """Read a table that a package carries, without importing the package."""
+    import pandas as pd
+
+    spec = find_spec(entry["module"])
+    if spec is None or spec.origin is None:
+        raise _absent(entry)
+    return pd.read_csv(Path(spec.origin).parent / entry["file"])
+
+
+def _absent(entry: dict[str, Any]) -> ImportError:
+    return ImportError(f"these data come with another package: {entry['install']}")

@@ -33,6 +33,8 @@ class Estimate:
         them by a hash of the outcome, which two logs without a click would share
     dof : degrees of freedom of Student's t; None for the normal distribution
     notes : what a reader should know before using the number
+    error : the standard error where it is no sum of influence values (then these are all NaN, and
+        arithmetic with another estimate raises)
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Estimate:
     sample: str | None = None
     dof: float | None = None
     notes: tuple[str, ...] = ()
+    error: float | None = None
 
     def __post_init__(self) -> None:
         psi = np.array(self.influence, dtype=np.float64)  # a copy: what was checked stays so
@@ -63,6 +66,10 @@ class Estimate:
             raise ValueError(f"value is {self.value}: an estimate is a number")
         if self.dof is not None and not self.dof > 0:
             raise ValueError(f"dof is {self.dof}: degrees of freedom are positive, or None")
+        if self.error is not None and not (0 <= self.error < math.inf and np.isnan(psi).all()):
+            raise ValueError(
+                f"error is {self.error}: pass a number from 0, and influence values all NaN"
+            )
         psi.setflags(write=False)
         notes = (self.notes,) if isinstance(self.notes, str) else tuple(self.notes)
         groups = None if self.cluster is None else codes("cluster", self.cluster)
@@ -102,6 +109,8 @@ class Estimate:
     @cached_property
     def se(self) -> float:
         """Standard error, in the unit of the estimand; NaN where none is valid."""
+        if self.error is not None:
+            return self.error
         g, psi = self.cluster, self.influence
         sums = psi if g is None else np.bincount(g, weights=psi)
         return math.sqrt(sums @ sums) / self.n
@@ -170,7 +179,9 @@ class Estimate:
         )
 
     def _map(self, value: float, slope: float, estimand: str) -> Estimate:
-        return replace(self, value=value, influence=slope * self.influence, estimand=estimand)
+        error = None if self.error is None else abs(slope) * self.error
+        psi = slope * self.influence
+        return replace(self, value=value, influence=psi, estimand=estimand, error=error)
 
     def __neg__(self) -> Estimate:
         return self._map(-self.value, -1.0, f"-({self.estimand})")
@@ -236,6 +247,12 @@ def _combine(
     a: Estimate, b: Estimate, sign: str, value: float, slope_a: float, slope_b: float
 ) -> Estimate:
     r"""Delta method on the same rows: $\psi = \partial_a f\,\psi_a + \partial_b f\,\psi_b$."""
+    for e in (a, b):
+        if e.error is not None:
+            raise ValueError(
+                f"{e.method} has a standard error but no influence values, so nothing says how it "
+                f"moves with another estimate: {e.notes[0]}"
+            )
     if a.n != b.n or a.sample != b.sample:
         raise ValueError(
             f"{a.method} has {a.n:,} rows (sample {a.sample}) and {b.method} has {b.n:,} rows "

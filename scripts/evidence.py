@@ -8,14 +8,16 @@ one line a page and seed, and exits with 1 if a check fails.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = (101, 102, 103, 104, 105)  # fixed before any page was run with them
@@ -34,17 +36,16 @@ def run(path: Path, seed: int) -> str | None:
 
 
 def main(pages: list[Path]) -> None:
-    """Run the pages that have a seed with each of the five others."""
+    """Run the pages that have a seed with each of the five others, side by side."""
+    seeded = [path for path in pages if "SEED = " in path.read_text(encoding="utf-8")]
+    runs = [(path, seed) for path in seeded for seed in SEEDS]
     failed = 0
-    for path in pages:
-        if "SEED = " not in path.read_text(encoding="utf-8"):
-            continue
-        for seed in SEEDS:
-            start = time.perf_counter()
-            problem = run(path, seed)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        problems = pool.map(run, *zip(*runs, strict=True))
+        bar = tqdm(zip(runs, problems, strict=True), total=len(runs), unit="run", disable=None)
+        for (path, seed), problem in bar:
             failed += problem is not None
-            took = time.perf_counter() - start
-            print(f"{path.relative_to(ROOT)} seed {seed}: {problem or 'holds'} ({took:.1f} s)")
+            tqdm.write(f"{path.relative_to(ROOT)} seed {seed}: {problem or 'holds'}")
     if failed:
         raise SystemExit(1)
 

@@ -7,11 +7,29 @@ chance .95. A row that leaves it is published with its reason, not tuned.
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 
 from causalbook import contrast, mean_of, ratio_of
-from causalbook.estimators import Log, dr, ips, snips
+from causalbook.estimators import (
+    Log,
+    aipw,
+    anderson_rubin,
+    did,
+    dr,
+    event_study,
+    group_time_att,
+    ips,
+    ipw,
+    matching,
+    partially_linear,
+    regression_adjustment,
+    snips,
+    two_stage_least_squares,
+    wald,
+)
+from causalbook.nuisance import Linear, Logit, cross_fit, linear, logit
 from causalbook.potential_outcomes import (
     ab_test,
     bounds,
@@ -166,6 +184,245 @@ def ratio_in_two_arms(rng):
     return ratio_metric(rng.binomial(sessions, rate), sessions, a), 0.05
 
 
+# Three kinds of users: how many, how likely each is shown, what showing does to them.
+KIND, SHOWN, GAIN = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.8]), np.array([0.0, 1.0, 3.0])
+
+
+def shown(rng, n=600):
+    x = rng.choice(3, size=n, p=KIND)
+    a = rng.random(n) < SHOWN[x]
+    return x, a, x + GAIN[x] * a + rng.normal(size=n)
+
+
+def weighted_gain(h):
+    return (KIND * h) @ GAIN / (KIND @ h)
+
+
+def ipw_known(rng):
+    x, a, y = shown(rng)
+    return ipw(y, a, SHOWN[x]), KIND @ GAIN
+
+
+def horvitz_thompson_known(rng):
+    x, a, y = shown(rng)
+    return ipw(y, a, SHOWN[x], normalize=False), KIND @ GAIN
+
+
+def ipw_estimated(rng):
+    x, a, y = shown(rng)
+    return ipw(y, a, logit(np.eye(3)[x, 1:], a)), KIND @ GAIN
+
+
+def horvitz_thompson_estimated(rng, n=600):
+    x = rng.normal(size=(n, 2))
+    a = rng.random(n) < 1 / (1 + np.exp(-0.5 * x[:, 0] + 0.5 * x[:, 1]))
+    y = 1 + x[:, 0] + a * (1 + x[:, 1]) + rng.normal(size=n)
+    return ipw(y, a, logit(x, a), normalize=False), 1.0
+
+
+def ipw_att_estimated(rng):
+    x, a, y = shown(rng)
+    return ipw(y, a, logit(np.eye(3)[x, 1:], a), estimand="ATT"), weighted_gain(SHOWN)
+
+
+def ipw_ato_estimated(rng):
+    x, a, y = shown(rng)
+    fitted = logit(np.eye(3)[x, 1:], a)
+    return ipw(y, a, fitted, estimand="ATO"), weighted_gain(SHOWN * (1 - SHOWN))
+
+
+def two_chances(rng, n=500):
+    """Shown by x0 (and x1), bought by x0 and its square; the mean effect is 1, more where x1."""
+    X = rng.normal(size=(n, 2))
+    a = (rng.random(n) < 1 / (1 + np.exp(-0.7 * X[:, 0] - 0.3 * X[:, 1]))).astype(float)
+    y = a * (1 + 0.5 * X[:, 1]) + X[:, 0] + 0.5 * X[:, 0] ** 2 + rng.normal(size=n)
+    return y, a, X, np.column_stack([X, X[:, 0] ** 2])
+
+
+def two_models(y, a, V, W):
+    return logit(V, a), linear(W, y, where=a == 0), linear(W, y, where=a == 1)
+
+
+def aipw_cross_fitted(rng):
+    y, a, X, W = two_chances(rng)
+    mu0, mu1 = (cross_fit(Linear(), W, y, where=a == arm, stratify=a) for arm in (0, 1))
+    return aipw(y, a, cross_fit(Logit(), X, a, stratify=a), mu0, mu1), 1.0
+
+
+def aipw_outcome_model_wrong(rng):
+    y, a, X, _ = two_chances(rng)
+    return aipw(y, a, *two_models(y, a, X, X[:, 1])), 1.0
+
+
+def aipw_propensity_model_wrong(rng):
+    y, a, X, W = two_chances(rng)
+    return aipw(y, a, *two_models(y, a, X[:, 1] ** 2, W)), 1.0
+
+
+def aipw_of_the_treated(rng):
+    """A constant effect, so that that of the treated is known: 1."""
+    y, a, X, W = two_chances(rng)
+    y = y - 0.5 * a * X[:, 1]
+    return aipw(y, a, *two_models(y, a, X, W), estimand="ATT"), 1.0
+
+
+def partially_linear_dose(rng):
+    X = rng.normal(size=(400, 2))
+    a = X[:, 0] + rng.normal(size=400)
+    y = 0.5 * a + X[:, 0] - X[:, 1] + (1 + 0.5 * np.abs(a - X[:, 0])) * rng.normal(size=400)
+    return partially_linear(y, a, X), 0.5
+
+
+def partially_linear_clustered(rng):
+    g = np.repeat(np.arange(120), 5)
+    x, shock = rng.normal(size=600), rng.normal(size=(2, 120))[:, g]
+    a = x + shock[0] + rng.normal(size=600)
+    return partially_linear(0.5 * a + x + shock[1] + rng.normal(size=600), a, x, cluster=g), 0.5
+
+
+def regression_adjusted(rng, n=300):
+    """The effect rises with x, so that an error which takes the x as given would be too small."""
+    x = rng.normal(size=n)
+    a = rng.random(n) < 1 / (1 + np.exp(-x))
+    return regression_adjustment(x + a * (1 + 2 * x) + rng.normal(size=n), a, x), 1.0
+
+
+def regression_adjusted_by_lot(rng, n=300):
+    """A lottery, and a line through a square with a long tail: no bias to first order."""
+    x, a = rng.exponential(size=n), rng.permutation(np.repeat([0, 1], [n - n // 3, n // 3]))
+    return regression_adjustment(x**2 + a * (x - 0.5) + rng.normal(size=n), a, x), 0.5
+
+
+def regression_adjusted_clustered(rng):
+    g = np.repeat(np.arange(150), 1 + np.arange(150) % 5)
+    x = rng.normal(size=150)[g] + rng.normal(size=len(g))
+    a = rng.random(len(g)) < 1 / (1 + np.exp(-x))
+    y = x + a * (0.5 + 0.5 * x) + rng.normal(size=150)[g] + rng.normal(size=len(g))
+    return regression_adjustment(y, a, x, cluster=g), 0.5
+
+
+def staggered(rng, control, n=300):
+    """Five weeks; two in five never start, the others in weeks 2, 3 or 5, by lot; the effect on a
+    user of group g is 1 + 2(t - g)/g on average. Groups weigh by their share and their weeks."""
+    first = rng.choice([np.nan, 2.0, 3.0, 5.0], size=n, p=[0.4, 0.3, 0.2, 0.1])
+    week, g = np.arange(1, 6), first[:, None]
+    y = rng.normal(size=(n, 1)) + rng.normal(size=(n, 5)).cumsum(axis=1) + week**2
+    y += np.where(week >= g, (1 + 2 * (week - g) / g) * rng.exponential(size=(n, 1)), 0.0)
+    index = {"user": np.repeat(np.arange(n), 5), "week": np.tile(week, n)}
+    frame = pd.DataFrame(index | {"first": np.repeat(first, 5), "spent": y.ravel()})
+    found = group_time_att(frame, "spent", "user", "week", "first", control=control)
+    cells = [(p, 1 + 2 * (t - g) / g) for p, g in ((3, 2), (2, 3), (1, 5)) for t in range(g, 6)]
+    return found.simple(), sum(p * e for p, e in cells) / sum(p for p, _ in cells)
+
+
+def group_time_never(rng):
+    return staggered(rng, "never")
+
+
+def group_time_notyet(rng):
+    return staggered(rng, "notyet")
+
+
+def panel_rows(rng, n=60, times=6):
+    """Units that drift on their own: errors of one unit hang together over time."""
+    unit, time = np.repeat(np.arange(n), times), np.tile(np.arange(times), n)
+    wander = rng.normal(size=(n, times)).cumsum(axis=1).ravel()
+    return pd.DataFrame({"unit": unit, "time": time, "y": 0.3 * time + wander})
+
+
+def difference_in_differences_clustered(rng):
+    """Three cities a region, half of the 60 regions treated from the fourth time on."""
+    frame = panel_rows(rng, n=180)
+    frame["region"] = frame["unit"] // 3
+    frame["y"] += rng.normal(size=(60, 6)).cumsum(axis=1)[frame["region"], frame["time"]]
+    frame["now"] = ((frame["region"] % 2 == 0) & (frame["time"] >= 3)).astype(int)
+    frame["y"] += 0.5 * frame["now"]
+    return did(frame, "y", "unit", "time", "now", cluster="region"), 0.5
+
+
+def event_study_second_time(rng):
+    """Forty of 60 units start at the third or fifth time, with one path of effects."""
+    frame = panel_rows(rng)
+    frame["first"] = np.array([2.0, 4.0, np.nan])[frame["unit"] % 3]
+    since = frame["time"] - frame["first"]
+    frame["y"] += np.where(since >= 0, 1 + since, 0.0)
+    return event_study(frame, "y", "unit", "time", "first")[1], 2.0
+
+
+def neighbours(rng, columns, n=400):
+    """Two columns, both unlike in the arms; effects of 1 + x1, so that ATE and ATT differ."""
+    x = rng.random((n, 2))
+    a = rng.random(n) < 0.25 + (0.5 * x[:, 0] if columns == 1 else 0.25 * x.sum(axis=1))
+    rest = x[:, 1] if columns == 2 else 0
+    return 2 * x[:, 0] ** 2 + rest + a * (1 + x[:, 0]) + rng.normal(0, 0.5, n), a, x[:, :columns]
+
+
+def matched_att(rng):
+    return matching(*neighbours(rng, 1)), 1 + 7 / 12
+
+
+def matched_ate(rng):
+    return matching(*neighbours(rng, 1), estimand="ATE"), 1.5
+
+
+def adjusted_matched_att(rng):
+    return matching(*neighbours(rng, 2), bias_adjust=True), 1 + 13 / 24
+
+
+def adjusted_matched_ate(rng):
+    return matching(*neighbours(rng, 2), estimand="ATE", k=2, bias_adjust=True), 1.5
+
+
+def encouraged(rng, n=500):
+    """Three in ten invited; a fifth never, three tenths always, half if invited: they gain .3."""
+    z, kind = rng.random(n) < 0.3, rng.choice(3, size=n, p=[0.2, 0.3, 0.5])
+    a = np.where(kind == 2, z, kind == 1)
+    chance = np.choose(kind, [0.1, 0.6 + 0.1 * a, 0.2 + 0.3 * a])
+    return wald(rng.random(n) < chance, a, z), 0.3
+
+
+def instrumented(rng, n, pi, k):
+    """Outcome and treatment share a cause and covariates; the noise grows with the instrument."""
+    X, u = rng.normal(size=(n, 2)), rng.normal(size=n)
+    z = rng.normal(size=(n, k)) + 0.5 * X[:, :1]
+    a = pi * z.sum(axis=1) + X[:, 0] + u + rng.normal(size=n)
+    y = 0.5 * a + X.sum(axis=1) + u + rng.normal(size=n) * (0.5 + np.abs(z[:, 0]))
+    return y, a, z, X
+
+
+def two_stages(rng):
+    return two_stage_least_squares(*instrumented(rng, 800, 0.4, 2)), 0.5
+
+
+def two_stages_clustered(rng):
+    """The instrument is drawn by city, and cities differ: 60 cities of 5 to 15 users."""
+    g = np.repeat(np.arange(60), 5 + np.arange(60) % 11)
+    z = rng.permutation(np.repeat([0, 1], 30))[g]
+    u = rng.normal(size=60)[g] + rng.normal(size=len(g))
+    a = 1.5 * z + 0.5 * u + rng.normal(size=len(g))
+    return two_stage_least_squares(0.5 * a + u, a, z, cluster=g), 0.5
+
+
+class Around:
+    """The one of several intervals that holds the truth, if any does."""
+
+    def __init__(self, found, truth):
+        self.found, self.truth = found, truth
+
+    def conf_int(self):
+        held = (f for f in self.found if f[0] <= self.truth <= f[1])
+        return next(held, (np.nan, np.nan))
+
+
+def anderson_rubin_of_a_weak_instrument(rng):
+    """Effective F near two: two-stage least squares is not to be trusted here."""
+    return Around(anderson_rubin(*instrumented(rng, 400, 0.08, 1)), 0.5), 0.5
+
+
+def anderson_rubin_of_three_irrelevant_instruments(rng):
+    return Around(anderson_rubin(*instrumented(rng, 800, 0.0, 3)), 0.5), 0.5
+
+
 WORLDS = [
     mean,
     clustered_mean,
@@ -186,15 +443,46 @@ WORLDS = [
     total_indirect_linear,
     sharper_experiment,
     ratio_in_two_arms,
+    ipw_known,
+    horvitz_thompson_known,
+    ipw_estimated,
+    horvitz_thompson_estimated,
+    ipw_att_estimated,
+    ipw_ato_estimated,
+    aipw_cross_fitted,
+    aipw_outcome_model_wrong,
+    aipw_propensity_model_wrong,
+    aipw_of_the_treated,
+    partially_linear_dose,
+    partially_linear_clustered,
+    regression_adjusted,
+    regression_adjusted_clustered,
+    group_time_never,
+    group_time_notyet,
+    difference_in_differences_clustered,
+    event_study_second_time,
+    matched_att,
+    matched_ate,
+    adjusted_matched_att,
+    adjusted_matched_ate,
+    encouraged,
+    two_stages,
+    two_stages_clustered,
+    anderson_rubin_of_a_weak_instrument,
+    anderson_rubin_of_three_irrelevant_instruments,
 ]
+
+
+def hits(world, replications):
+    seeds = np.random.SeedSequence([2024, WORLDS.index(world)]).spawn(replications)
+    return sum(covered(*world(np.random.default_rng(seed))) for seed in seeds)
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
 def test_the_interval_covers_the_truth_as_often_as_it_says(world):
-    seeds = np.random.SeedSequence([2024, WORLDS.index(world)]).spawn(REPLICATIONS)
-    hits = sum(covered(*world(np.random.default_rng(seed))) for seed in seeds)
     low, high = scipy.stats.binom.interval(0.999, REPLICATIONS, 0.95)
-    assert low <= hits <= high, f"{hits} of {REPLICATIONS}"
+    found = hits(world, REPLICATIONS)
+    assert low <= found <= high, f"{found} of {REPLICATIONS}"
 
 
 def test_where_few_clicks_carry_the_weight_the_interval_covers_too_little_and_the_package_warns():
@@ -213,3 +501,15 @@ def test_where_few_clicks_carry_the_weight_the_interval_covers_too_little_and_th
     low, _ = scipy.stats.binom.interval(0.999, REPLICATIONS, 0.95)
     assert hits < low, f"{hits} of {REPLICATIONS}"
     assert warned > 0.9 * REPLICATIONS, f"{warned} of {REPLICATIONS}"
+
+
+def test_where_a_line_meets_a_long_tail_the_adjusted_interval_covers_too_little_until_n_is_large():
+    # The few rows far out draw the line to themselves, so their residuals, and with them the error
+    # (HC0, no factor), are too small: 93 of 100 at 300 rows, all that was promised at 4,800.
+    for n, replications, promised in ((300, 5 * REPLICATIONS, False), (4_800, REPLICATIONS, True)):
+        seeds = np.random.SeedSequence([2013, n]).spawn(replications)
+        hits = sum(
+            covered(*regression_adjusted_by_lot(np.random.default_rng(seed), n)) for seed in seeds
+        )
+        low, high = scipy.stats.binom.interval(0.999, replications, 0.95)
+        assert (low <= hits <= high) == promised, f"{hits} of {replications} with {n} rows"

@@ -1,0 +1,265 @@
+"""Mutate every arithmetic operator of the estimators: a test must fail for each mutant.
+
+    python scripts/mutation.py [--share N] [MODULE ...]
+
+For each function of the modules each + - * / // ** % @ (also in +=), each unary minus and each
+comparison of numbers is replaced in turn, then the tests that name one of the module's public
+functions run until one fails. What lies in the text of a message does not count. Survivors stand
+in scripts/survivors.toml, each with its reason; a survivor without one, or one that no longer
+survives, makes the run fail. `--share N` takes every N-th mutant.
+
+A mutant is made in a forked child that exchanges the code of the function in place, so that
+everything is imported once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import copy
+import importlib
+import inspect
+import io
+import os
+import signal
+import sys
+import tomllib
+import types
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+SURVIVORS = ROOT / "scripts" / "survivors.toml"
+MODULES = ["nuisance", "cross_fitting", "averages", "estimate"] + [
+    f"estimators.{path.stem}"
+    for path in sorted((ROOT / "causalbook" / "estimators").glob("*.py"))
+    if path.stem not in ("__init__", "answers")
+]
+LIMIT = 120  # seconds after which a mutant counts as caught: it runs for ever
+SWAP: dict[type, list[type]] = {
+    ast.Add: [ast.Sub],
+    ast.Sub: [ast.Add],
+    ast.Mult: [ast.Div],
+    ast.Div: [ast.Mult],
+    ast.FloorDiv: [ast.Mult],
+    ast.Mod: [ast.Mult],
+    ast.Pow: [ast.Mult],
+    ast.MatMult: [ast.Mult],
+    ast.Lt: [ast.GtE],
+    ast.GtE: [ast.Lt],
+    ast.Gt: [ast.LtE],
+    ast.LtE: [ast.Gt],
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One replaced operator: where it is, and the code of the function with it."""
+
+    module: str
+    function: str
+    line: str
+    change: str
+    nth: int  # among equal changes on equal lines of the function
+    code: types.CodeType
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What names the mutant in the list of survivors, wherever its line moves."""
+        return self.module, self.function, self.line, self.change, self.nth
+
+
+def operators(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk the operators that compute, leaving out messages and type annotations."""
+    if isinstance(node, ast.Raise | ast.JoinedStr | ast.arguments):
+        return
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "warnings.warn":
+        return
+    if isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in SWAP:
+        yield node
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield node
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAP:
+        yield node
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list"):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if isinstance(child, ast.AST):
+                yield from operators(child)
+
+
+def replaced(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """Give the node with its operator exchanged, and a word for it."""
+    if isinstance(node, ast.UnaryOp):
+        yield "-x to x", node.operand
+        return
+    old = node.ops[0] if isinstance(node, ast.Compare) else node.op  # type: ignore[attr-defined]
+    for new in SWAP[type(old)]:
+        other = copy.copy(node)
+        if isinstance(other, ast.Compare):
+            other.ops = [new(), *other.ops[1:]]
+        else:
+            other.op = new()  # type: ignore[attr-defined]
+        yield f"{type(old).__name__} to {new.__name__}", other
+
+
+class Exchange(ast.NodeTransformer):
+    """Put another node in the place of one."""
+
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Exchange the node, or look inside."""
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """All functions of the module, and the methods of its classes."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        if isinstance(node, ast.ClassDef):
+            for inner in node.body:
+                if isinstance(inner, ast.FunctionDef):
+                    yield f"{node.name}.{inner.name}", inner
+
+
+def code_of(compiled: types.CodeType, path: str) -> types.CodeType:
+    """Find the code of a function (or Class.method) in that of its module."""
+    for name in path.split("."):
+        compiled = next(
+            c for c in compiled.co_consts if isinstance(c, types.CodeType) and c.co_name == name
+        )
+    return compiled
+
+
+def mutants(module: str) -> Iterator[Mutant]:
+    """Yield every mutant of a module, in the order of its lines."""
+    path = Path(inspect.getfile(importlib.import_module(f"causalbook.{module}")))
+    source = path.read_text(encoding="utf-8")
+    lines, tree = source.splitlines(), ast.parse(source)
+    for name, function in functions(tree):
+        seen: dict[tuple[str, str], int] = {}
+        for node in operators(function):
+            for change, new in replaced(node):
+                ast.copy_location(new, node)
+                whole = Exchange(node, new).visit(tree)
+                ast.fix_missing_locations(whole)
+                code = code_of(compile(whole, str(path), "exec"), name)
+                Exchange(new, node).visit(tree)  # and back
+                line = lines[node.lineno - 1].strip()  # type: ignore[attr-defined]
+                nth = seen[line, change] = seen.get((line, change), -1) + 1
+                yield Mutant(module, name, line, change, nth, code)
+
+
+def tests_of(module: str) -> list[str]:
+    """Test files that speak of the module or of a public name of it, the most so first."""
+    loaded = importlib.import_module(f"causalbook.{module}")
+    public = {
+        name
+        for name, value in vars(loaded).items()
+        if getattr(value, "__module__", "") == loaded.__name__ and not name.startswith("_")
+    }
+    skip = ("test_coverage.py", "test_frame.py", "test_import_cost.py", "test_mutation.py")
+    calls = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if "book" not in path.parts and path.name not in skip:
+            text = path.read_text(encoding="utf-8")
+            calls[str(path)] = sum(text.count(f"{name}(") for name in public)
+    return sorted((path for path in calls if calls[path]), key=lambda path: -calls[path])
+
+
+def exchange(mutant: Mutant) -> None:
+    """Put the mutant's code into the function that everybody has imported."""
+    target = importlib.import_module(f"causalbook.{mutant.module}")
+    for name in mutant.function.split("."):
+        target = vars(target)[name]
+    for wrapped in ("func", "fget", "__func__"):  # cached and other properties, class methods
+        target = getattr(target, wrapped, None) or target
+    target.__code__ = mutant.code  # type: ignore[attr-defined]
+
+
+def caught(mutant: Mutant | None, tests: list[str]) -> bool:
+    """Run the tests with the mutant in a forked child, until one fails; None changes nothing."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(LIMIT)
+        try:
+            if mutant is not None:
+                exchange(mutant)
+            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                status = pytest.main([*options, *tests])
+            os._exit(0 if status == pytest.ExitCode.OK else 1)
+        except BaseException:
+            os._exit(1)  # what cannot even run is caught
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+
+def explained() -> dict[tuple[str, str, str, str, int], str]:
+    """Read the survivors that are known, with their reasons."""
+    known = tomllib.loads(SURVIVORS.read_text(encoding="utf-8")).get("survivor", [])
+    return {
+        (s["module"], s["function"], s["line"], s["change"], s.get("nth", 0)): s["why"]
+        for s in known
+    }
+
+
+def main() -> None:
+    """Run the mutants, print the survivors, exit with 1 if one is unexplained."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("modules", nargs="*", default=MODULES)
+    parser.add_argument("--share", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    chosen = parser.parse_args()
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    known = explained()
+    for name in ("scipy.stats", "statsmodels.api", "sklearn.linear_model", "hypothesis", "pandas"):
+        importlib.import_module(name)  # once, here, and not in every child
+    every = [m for module in chosen.modules for m in mutants(module)][:: chosen.share]
+    tests = {module: tests_of(module) for module in chosen.modules}
+    broken = [
+        module for module in chosen.modules if not tests[module] or caught(None, tests[module])
+    ]
+    if broken:
+        raise SystemExit(f"no tests, or tests that fail without a mutant: {', '.join(broken)}")
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        runs = pool.map(lambda m: caught(m, tests[m.module]), every)
+        fate = list(tqdm(runs, total=len(every), unit="mutant", disable=None))
+    alive = {m.key: m for m, dead in zip(every, fate, strict=True) if not dead}
+    unexplained = [key for key in alive if key not in known]
+    risen = [m.key for m, dead in zip(every, fate, strict=True) if dead and m.key in known]
+    for key in unexplained:
+        print(
+            "survives, unexplained: module={}, function={}, line={!r}, change={}, nth={}".format(
+                *key
+            )
+        )
+    for key in risen:
+        print("is listed as a survivor, but caught:", key)
+    print(f"{len(every):,} mutants, {sum(fate):,} caught, {len(alive):,} survive")
+    stale = (
+        set()
+        if chosen.share > 1 or chosen.modules != MODULES
+        else set(known) - {m.key for m in every}
+    )
+    for key in sorted(stale):
+        print("is listed as a survivor, but no longer in the code:", key)
+    if unexplained or risen or stale:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
