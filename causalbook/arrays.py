@@ -63,7 +63,9 @@ def numbers(name: str, x: Any, *, ndim: int = 1) -> Array:
         raise ValueError(f"{called} has {values.ndim} dimensions, needs {ndim}: pass one column")
     if values.size == 0:
         raise ValueError(f"{called} is empty, so nothing can be averaged: pass at least two rows")
-    if not np.isfinite(values.sum()):  # one cheap pass; the rows are looked up only when it fails
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        total = values.sum()  # one cheap pass; the rows are looked up only when it fails
+    if not np.isfinite(total):
         bad = ~np.isfinite(values)
         if bad.any():
             raise ValueError(

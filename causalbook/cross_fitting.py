@@ -73,6 +73,11 @@ def _folds(folds: Any, n: int, stratify: Any, cluster: Any, seed: int) -> Ints:
     """Number the folds of the rows: drawn by cluster, in turn within each stratum."""
     groups = np.arange(n) if cluster is None else codes("cluster", cluster)
     same_length(X=np.empty(n), cluster=groups)
+    if groups.max() == 0:
+        raise ValueError(
+            "cluster has one group: no row could be predicted without its cluster; pass finer "
+            "labels, or none"
+        )
     if np.ndim(folds) > 0:
         k = codes("folds", folds)
         same_length(X=np.empty(n), folds=k)

@@ -292,6 +292,7 @@ def test_classifiers_are_asked_for_probabilities_and_learners_are_not_touched():
         ({"folds": np.arange(3)}, "X has 400, folds has 3"),
         ({"folds": np.arange(400) % 2, "cluster": np.arange(400) // 3}, "folds differs within"),
         ({"stratify": np.arange(400) % 2, "cluster": np.arange(400) // 3}, "stratify differs"),
+        ({"cluster": np.zeros(400)}, "cluster has one group"),
         ({"folds": 3, "cluster": np.arange(400) % 2}, "from 2 to 2 units"),
         ({"where": np.arange(400) == 0, "folds": 400}, "no row to learn from outside fold"),
     ],

@@ -44,6 +44,23 @@ def _divided_by_matches() -> float:
     return float(_weighted().sum() / (practice_log()["action"] == 1).sum())
 
 
+def practice_influences() -> pd.DataFrame:
+    """Return the influence of six visitors on two estimates, for pen and paper."""
+    import pandas as pd
+
+    rows = {"regression": [3.0, -2.0, 1.0, -1.0, 2.0, -3.0]}
+    return pd.DataFrame({**rows, "weights": [4.0, -2.0, 1.0, -2.0, 3.0, -4.0]})
+
+
+def _error(psi: pd.Series[float]) -> float:
+    return float((psi**2).sum() ** 0.5 / len(psi))
+
+
+def _errors() -> tuple[float, float]:
+    practice = practice_influences()
+    return _error(practice["weights"]), _error(practice["regression"])
+
+
 def practice_visits() -> pd.DataFrame:
     """Return eight visits with the logged probability of an offer, for pen and paper."""
     import pandas as pd
@@ -142,7 +159,7 @@ def practice_mail() -> pd.DataFrame:
     """Return an experiment on forty users, counted: who was mailed, who used, who bought."""
     import pandas as pd
 
-    rows = [(1, 1, 12, 8), (1, 0, 8, 2), (0, 1, 4, 3), (0, 0, 16, 3)]
+    rows = [(1, 1, 12, 9), (1, 0, 8, 1), (0, 1, 4, 3), (0, 0, 16, 3)]
     return pd.DataFrame(rows, columns=["Z", "A", "users", "bought"])
 
 
@@ -159,6 +176,55 @@ def _gap(what: str, treated: str, control: str) -> float:
 
 def _of_compliers() -> float:
     return _gap("Y", "Z == 1", "Z == 0") / _gap("A", "Z == 1", "Z == 0")
+
+
+def practice_twins() -> pd.DataFrame:
+    """Return eight users, three of them shown an item, for pen and paper."""
+    import pandas as pd
+
+    visits, spent = [2, 5, 9, 1, 3, 6, 8, 4], [4, 7, 9, 1, 2, 6, 5, 3]
+    return pd.DataFrame({"A": [1] * 3 + [0] * 5, "visits": visits, "spent": spent})
+
+
+def _twins(arms: tuple[int, ...], first: bool = False) -> float:
+    """Mean difference to the nearest users of the other arm; of equally near ones all, or one."""
+    users, gaps = practice_twins(), []
+    for _, user in users[users["A"].isin(arms)].iterrows():
+        others = users[users["A"] != user["A"]]
+        far = (others["visits"] - user["visits"]).abs()
+        spent = others["spent"][far == far.min()]
+        twin = spent.iloc[0] if first else spent.mean()
+        gaps.append((2 * user["A"] - 1) * (user["spent"] - twin))
+    return float(sum(gaps) / len(gaps))
+
+
+def _unmatched() -> float:
+    mean = practice_twins().groupby("A")["spent"].mean()
+    return float(mean[1] - mean[0])
+
+
+def practice_arms() -> pd.DataFrame:
+    """Return ten visitors of two intents, some of them shown an item, for pen and paper."""
+    import pandas as pd
+
+    intent, shown = [0] * 6 + [1] * 4, [0, 0, 0, 0, 1, 1, 0, 1, 1, 1]
+    spent = [0, 1, 1, 2, 2, 4, 2, 7, 8, 9]
+    return pd.DataFrame({"intent": intent, "shown": shown, "spent": spent})
+
+
+def _standardised(weight: Callable[[float, float], float]) -> float:
+    """Mean of the effects in the intents, each of n users, a share e shown, with weight(n, e)."""
+    total = weights = 0.0
+    for _, cell in practice_arms().groupby("intent"):
+        mean = cell.groupby("shown")["spent"].mean()
+        w = weight(len(cell), float(cell["shown"].mean()))
+        total, weights = total + w * float(mean[1] - mean[0]), weights + w
+    return total / weights
+
+
+def _arms_as_they_are() -> float:
+    mean = practice_arms().groupby("shown")["spent"].mean()
+    return float(mean[1] - mean[0])
 
 
 EXERCISES = {
@@ -223,6 +289,44 @@ EXERCISES = {
         "Take the difference in the share of buyers between mailed and not mailed, and divide it "
         "by the difference in the share of users of the feature.",
     ),
+    "matching": Exercise(
+        lambda: _twins((1,)),
+        {
+            "first of the tied": (
+                lambda: _twins((1,), first=True),
+                "Two users are as near as each other to some of the shown, and you took the first "
+                "in the table. Its order is no information: average the two.",
+            ),
+            "everyone matched": (
+                lambda: _twins((0, 1)),
+                "You matched the users who were not shown as well: that is the ATE. The question "
+                "is about the shown, so average over their three differences.",
+            ),
+            "difference in means": (
+                _unmatched,
+                "This compares the two groups as they are, and the shown visit more often. Compare "
+                "each shown user with those who visit as often.",
+            ),
+        },
+        "For each shown user find the unshown one whose visits are nearest (both, if two are), "
+        "take the difference in spending, and average the three differences.",
+    ),
+    "one_result_type": Exercise(
+        lambda: _error(practice_influences()["weights"] - practice_influences()["regression"]),
+        {
+            "as if from other people": (
+                lambda: sum(se**2 for se in _errors()) ** 0.5,
+                "This adds the two variances, as for two groups of people. These are the same six: "
+                "subtract row by row first, so that what the two share cancels.",
+            ),
+            "difference of the errors": (
+                lambda: _errors()[0] - _errors()[1],
+                "This subtracts one standard error from the other. An error is no number that an "
+                "estimate brings along; subtract the influences, then take the error.",
+            ),
+        },
+        "Subtract the two influences row by row; square, add, take the root, divide by the rows.",
+    ),
     "off_policy": Exercise(
         _value,
         {
@@ -261,6 +365,28 @@ EXERCISES = {
         },
         "Weigh offered visits by 1/e and the others by 1/(1 - e), take the weighted mean of Y in "
         "each arm, and subtract.",
+    ),
+    "regression": Exercise(
+        lambda: _standardised(lambda n, e: n),
+        {
+            "difference in means": (
+                _arms_as_they_are,
+                "This compares the arms as they are, and more of the shown have high intent. "
+                "Compare within each intent, then average.",
+            ),
+            "one coefficient": (
+                lambda: _standardised(lambda n, e: n * e * (1 - e)),
+                "This is the coefficient of shown beside intent, without their product: it weighs "
+                "an intent by how evenly it was split. Weigh it by its number of visitors.",
+            ),
+            "those shown": (
+                lambda: _standardised(lambda n, e: n * e),
+                "You averaged over the visitors who were shown the item: that is the ATT. The "
+                "question is about all ten.",
+            ),
+        },
+        "Take the difference between shown and not shown within each intent, and average the two "
+        "over all ten visitors.",
     ),
     "sensitivity": Exercise(
         lambda: _audited(lambda ra, ry: math.sqrt(ry * ra / (1 - ra))),

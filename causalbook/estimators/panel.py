@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Panel:
         """Number of units."""
         return len(self.units)
 
-    @property
+    @cached_property
     def sample(self) -> str:
         """Name of the rows: a hash of the outcome by unit and time, whatever their order."""
         if self.balanced:

@@ -236,7 +236,9 @@ def _model(p: Array, q: Any) -> tuple[Array, Array]:
     table = as_numbers("q", q)
     if table.shape != p.shape:
         raise ValueError(f"q has shape {table.shape}, pi has {p.shape}: one reward for each entry")
-    mean: Array = np.einsum("ia,ia->i", p, table)
-    if not np.isfinite(mean.sum()):  # a NaN or infinite entry shows in its row's sum
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        mean: Array = np.einsum("ia,ia->i", p, table)
+        total = mean.sum()
+    if not np.isfinite(total):  # a NaN or infinite entry shows in its row's sum
         numbers("q", table, ndim=2)
     return table, mean

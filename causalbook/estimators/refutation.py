@@ -109,7 +109,7 @@ def negative_control(
     frame |= {"low": low, "high": high, "p": p}
     passed = p >= 0.05
     sentence = (
-        f"the treatment cannot move {name}, and seems to by {found.value:.3g} (p = {p:.3g}): "
+        f"The treatment cannot move {name}, and seems to by {found.value:.3g} (p = {p:.3g}): "
         + ("no sign of a path left open to it, at this precision." if passed else "a path is open.")
     )
     return Check("negative control", passed, pd.DataFrame([frame]), sentence)

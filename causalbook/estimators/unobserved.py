@@ -97,7 +97,8 @@ def omitted_variable_bias(se: float, dof: float, *, r2_a: Any, r2_y: Any) -> Omi
                        \sqrt{\frac{dof}{dof - 1}}$$
 
     Both are identities of least squares, not approximations: for a variable at hand they give the
-    coefficient and the error of the longer regression. The sign of the bias is not told.
+    coefficient and the error of the longer regression. For several variables together the bias is
+    at most so large. Its sign is not told.
 
     Parameters: `se`, the classical standard error of the treatment's coefficient; `dof`, residual
     degrees of freedom, above 1; `r2_a` in [0, 1), `r2_y` in [0, 1], shares of what is left of the

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from causalbook.arrays import Array
-from causalbook.estimators.two_stage import parts
+from causalbook.estimators.partialled import parts
 
 Interval = tuple[float, float]
 

@@ -108,10 +108,11 @@ def aipw(
     if estimand not in ("ATE", "ATT"):
         raise ValueError(f"estimand is {estimand!r}: aipw estimates the ATE or the ATT")
     p, adjust, notes = _propensity(e, treated, estimand, clip)
+    received, sign = np.where(treated == 1, p, 1 - p), 2 * treated - 1
+    notes += _sizes(treated, _target(p, estimand)[0] / received)
     m0, adjust0 = _nuisance("mu0", mu0, n)
     if mu1 is not None or estimand == "ATE":
         m1, adjust1 = _nuisance("mu1", mu1, n)
-    received, sign = np.where(treated == 1, p, 1 - p), 2 * treated - 1
     if estimand == "ATE":
         residual = outcome - np.where(treated == 1, m1, m0)
         score = m1 - m0 + sign * residual / received

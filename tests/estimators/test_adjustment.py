@@ -1,5 +1,6 @@
 """Regression adjustment: what it equals, what it estimates, how its error relates to others."""
 
+import warnings
 from fractions import Fraction
 from itertools import combinations, pairwise, product
 from math import comb
@@ -132,8 +133,9 @@ def test_over_all_lotteries_of_eight_users_the_package_has_the_exact_bias():
 
 
 def test_in_a_lottery_the_bias_is_not_zero_but_vanishes_as_one_over_n():
-    # Freedman (2008); the limit is Lin (2013), section 5, derived here with n1 = n0 = n/2: minus
-    # the covariance of squared distance from the mean with the residuals of arm 1, less arm 0.
+    # Freedman (2008), Lin (2013). The limit of n times the bias, derived here for n1 = n0 = n/2:
+    # minus the covariance of X's squared distance from its mean with the residuals of arm 1, less
+    # that of arm 0, over the variance of X.
     x = np.array(X) - np.mean(X)
     left = [np.array(y) - np.mean(y) - x * (x @ np.array(y)) / (x @ x) for y in (Y1, Y0)]
     limit = -(x**2 @ (left[0] - left[1])) / (x @ x)
@@ -331,3 +333,13 @@ def test_few_rows_for_each_coefficient_are_warned_of():
     y, a, x = log_of(30)
     with pytest.warns(UserWarning, match="X has 3 columns for .* the standard error is too small"):
         regression_adjustment(y, a, x)
+    y, _, x = log_of(60)
+    for treated, warns in ((5, True), (19, True), (20, False)):  # four coefficients
+        a = np.where(np.arange(60) % 3 == 0, 1.0, 0.0)
+        a[np.flatnonzero(a)[treated:]] = 0
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            regression_adjustment(y, a, x)
+        assert [str(w.message).split(":")[0] for w in seen] == (
+            [f"X has 3 columns for {treated} rows with a = 1"] if warns else []
+        )

@@ -132,6 +132,7 @@ def first(column, value):
 DEFECTS = {
     "nan": lambda column: first(column, np.nan),
     "infinite": lambda column: first(column, np.inf),
+    "infinite both ways": lambda column: first(first(column, np.inf)[::-1], -np.inf),
     "text": lambda column: first(column, "many"),
     "empty": lambda column: column[:0],
     "too short": lambda column: column[:-1],
@@ -152,7 +153,7 @@ def test_good_input_is_taken_and_left_as_it_was(name):
 @pytest.mark.parametrize(("name", "argument"), ARRAYS)
 def test_a_spoilt_argument_is_refused_by_its_name(name, argument, defect):
     call, good = CALLS[name]
-    if defect in ("text", "infinite") and argument in LABELS:
+    if defect in ("text", "infinite", "infinite both ways") and argument in LABELS:
         pytest.skip("a label may be anything")
     if defect == "too short" and len(good) == 1:
         pytest.skip("nothing to differ from")
@@ -199,7 +200,7 @@ def test_columns_that_depend_on_each_other_are_refused(name):
 @pytest.mark.parametrize("name", [name for name, argument in ARRAYS if argument == "cluster"])
 def test_one_cluster_is_refused(name):
     call, good = CALLS[name]
-    with pytest.raises(ValueError, match=r"cluster has one group|from 2 to 1 units"):
+    with pytest.raises(ValueError, match="cluster has one group"):
         call(**good | {"cluster": np.zeros(N)})
 
 

@@ -1,5 +1,6 @@
 """Overlap and balance: numbers worked out by hand, peers, rules at their edge, refusals."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -149,6 +150,9 @@ def test_overlap_fails_where_few_rows_carry_the_weight():
     assert check.passed is False
     assert "weights leave 9 of 100 treated" in check.sentence
     assert "less than half of an arm" in check.sentence
+    assert "0.5% of all propensities lie outside [.1, .9]" in check.sentence
+    e[1] = 0.99
+    assert "1.0% of all propensities" in overlap(e, a).sentence
 
 
 def test_overlap_fails_where_the_propensity_nearly_separates_though_no_weight_is_large():
@@ -212,6 +216,33 @@ def test_the_love_plot_says_how_many_reach_the_line_before_and_after():
     assert "after" not in love_plot(balance(x, a)).alt
     with pytest.raises(ValueError, match="check is one of overlap"):
         love_plot(overlap(e, a))
+
+
+def test_the_love_plot_shows_every_row_and_names_the_points_of_the_first():
+    x, a, e = world()
+    check = balance(x, a, np.where(a == 1, 1 / e, 1 / (1 - e)))
+    svg = love_plot(check).svg
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', svg)[1])
+    assert abs(height - 72 * (1 + 0.26 * 3)) < 0.01
+    place = {
+        name: (float(u), float(v))
+        for u, v, name in re.findall(
+            r'<text [^>]*? x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]+)</text>', svg
+        )
+    }
+    assert "0.0" in place  # a difference of zero is within the axes
+    size = check.table["smd_before"].abs()
+    assert [place[str(j)][1] for j in size.sort_values().index] == sorted(
+        (place[str(j)][1] for j in range(3)), reverse=True
+    )
+    row = place[str(size.idxmin())][1] - place[str(size.idxmax())][1]
+    assert place[str(size.idxmax())][1] < 1.2 * row / 2  # the first row is near the top
+    points = [
+        float(u) for u in re.findall(r'<use [^>]*? x="([\d.]+)" [^>]*fill: #(?:888|009)', svg)
+    ]
+    assert place["before"][0] == points[2] == max(points)
+    assert place["after"][0] == points[5]
+    assert place["before"][1] < place[str(size.idxmax())][1]
 
 
 @pytest.mark.parametrize(

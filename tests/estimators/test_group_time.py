@@ -70,6 +70,15 @@ def test_without_noise_each_effect_is_exact_where_two_way_fixed_effects_have_the
     assert twfe(f) < -2 < 1 == f.effect[f.effect > 0].min()
 
 
+def test_levels_far_from_zero_leave_no_rounding_in_the_influence():
+    """No warning of an influence whose mean is off, though changes carry errors of 1e-7."""
+    f = staggered([3] * 7 + [None] * 6, range(1, 6), lambda g, t: 1 / 3)
+    f["y"] += 1e9 / 3 * f.unit + 1e8 / 7 * f.time
+    found = group_time_att(f, *COLUMNS)
+    assert found.simple().value == pytest.approx(1 / 3, abs=1e-5)
+    assert found.simple().se < 1e-6
+
+
 def test_the_averages_are_means_weighted_by_the_sizes_of_the_groups():
     effect = {2: (3, 5, 7, 9), 4: (1, 2)}  # by time since the start
     f = staggered([2] * 6 + [4] * 9 + [None] * 5, range(1, 6), lambda g, t: effect[g][t - g])
@@ -326,6 +335,13 @@ def test_a_group_of_one_has_no_standard_error_and_an_average_with_it_says_so():
     assert found.simple().se > 0
     assert re.search(r"too small: 2 of its 9 ATT", found.simple().notes[0])
     assert not found.group()[2].notes
+
+
+def test_two_never_treated_units_are_the_least_and_warned_of():
+    f = noisy(8, starts=(math.nan, 2, 3))
+    f = f[f["first"].notna() | (f.unit < 2)]
+    with pytest.warns(UserWarning, match="8 of 8 ATT"):
+        assert group_time_att(f, *COLUMNS).simple().se > 0
 
 
 @settings(max_examples=25, deadline=None)

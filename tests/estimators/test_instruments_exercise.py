@@ -11,8 +11,8 @@ def test_the_exercise_on_instruments(examine):
         on_bought / on_used,
         {
             "mailed minus not mailed": (on_bought, "divide by how many it moved"),
-            "users minus others": (Fraction(11, 16) - Fraction(5, 24), "They chose to"),
-            "those who did as told": (Fraction(8, 12) - Fraction(3, 16), "different people"),
+            "users minus others": (Fraction(12, 16) - Fraction(4, 24), "They chose to"),
+            "those who did as told": (Fraction(9, 12) - Fraction(3, 16), "different people"),
         },
         "divide it by the difference",
     )

@@ -118,6 +118,18 @@ def test_bias_and_error_are_those_of_the_longer_regression(world, seed):
     assert adjusted_se == pytest.approx(se_long[1], rel=1e-10)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_several_variables_together_bias_at_most_so_much(world, seed):
+    y, a, x, u = world(seed, p=4)
+    seen, hidden = x[:, :2], np.column_stack([x[:, 2:], u])
+    short, se, dof, _ = least_squares(y, np.column_stack([a, seen]))
+    long = least_squares(y, np.column_stack([a, seen, hidden]))[0]
+    r2_a = partial_r2(a, hidden, seen)
+    r2_y = partial_r2(y, hidden, np.column_stack([a, seen]))
+    bias, _ = omitted_variable_bias(se[1], dof, r2_a=r2_a, r2_y=r2_y)
+    assert abs(short[1] - long[1]) < bias
+
+
 def test_a_variable_unrelated_to_one_side_does_no_harm():
     assert omitted_variable_bias(0.1, 50, r2_a=0.0, r2_y=0.9).bias == 0
     assert omitted_variable_bias(0.1, 50, r2_a=0.9, r2_y=0.0).bias == 0
@@ -243,7 +255,7 @@ def test_benchmarks_agree_with_the_authors_package(darfur, covariate, peer):
     assert found["k"].tolist() == [1, 2, 3]
 
 
-# The seeds below 20 where the bound says something; else it is refused, or taken as 1 and warned of.
+# The seeds below 20 where the bound says something: else it is refused, or warned of as above 1.
 @pytest.mark.parametrize("seed", [0, 2, 3, 5, 7, 9, 10, 11, 12, 15, 16, 17, 18])
 def test_a_confounder_no_stronger_than_k_covariates_stays_within_the_bounds(world, seed):
     y, a, x, u = world(seed)

@@ -1,5 +1,6 @@
 """Synthetic control: the optimum proved, the placebo p exact, the peer's number with its fault."""
 
+import warnings
 from itertools import combinations
 from math import inf
 
@@ -36,16 +37,20 @@ def loss(wide, w, start):
     return float(((pre["u0"] - pre.drop(columns="u0") @ w) ** 2).sum())
 
 
-@given(st.integers(0, 10**6), st.integers(2, 6))
-def test_a_mixture_without_noise_is_recovered_and_its_effect_exact(seed, donors):
+@given(st.integers(0, 10**6), st.integers(2, 6), st.sampled_from([1e-9, 1.0, 1e9]))
+def test_a_mixture_without_noise_is_recovered_and_its_effect_exact(seed, donors, scale):
     rng = np.random.default_rng(seed)
     wide = pd.DataFrame(rng.normal(size=(12, donors)), columns=[f"d{i}" for i in range(donors)])
     w = rng.dirichlet(np.ones(donors))
     wide["u0"] = wide @ w + np.where(wide.index >= 9, 5.0, 0.0)
-    found = synthetic_control(long(wide), *COLUMNS, "u0", 9)
+    found = synthetic_control(long(scale * wide), *COLUMNS, "u0", 9)
     assert found.weights.to_numpy() == pytest.approx(w, abs=1e-9)
-    assert found.gaps.to_numpy() == pytest.approx([0.0] * 9 + [5.0] * 3, abs=1e-9)
-    assert found.effect == pytest.approx(5, rel=1e-9)
+    assert found.gaps.to_numpy() / scale == pytest.approx([0.0] * 9 + [5.0] * 3, abs=1e-9)
+    assert found.effect == pytest.approx(5 * scale, rel=1e-9)
+    assert found.rmspe == 0  # to rounding, which is no gap
+    wide["u0"] -= np.where(wide.index >= 9, 5.0, 0.0)
+    nothing = synthetic_control(long(scale * wide), *COLUMNS, "u0", 9)
+    assert (nothing.effect, nothing.ratio, nothing.pvalue) == (0, 0, 1)
 
 
 @pytest.mark.filterwarnings("ignore:the weights are not unique", "ignore:u0 is fitted badly")
@@ -202,11 +207,27 @@ def test_where_nothing_happens_p_is_at_most_a_level_no_more_often_than_the_level
         assert low <= hits <= high, f"{hits} of 1,000 at {level}"
 
 
-def test_it_warns_where_the_unit_lies_outside_the_mixtures():
-    wide = factors(3)
-    synthetic_control(long(wide), *COLUMNS, "u0", 16)
-    wide["u0"] += 10
-    with pytest.warns(UserWarning, match="u0 is fitted badly before 16"):
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_it_warns_where_the_error_before_is_twice_that_of_the_median_donor(scale):
+    warned = []
+    for seed in range(12):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            found = synthetic_control(long(scale * factors(seed)), *COLUMNS, "u0", 16)
+        before = found.placebo_gaps.loc[:15].to_numpy()
+        rule = found.rmspe > 2 * np.median(np.sqrt((before**2).mean(axis=0)))
+        assert len(seen) == rule
+        assert all(str(w.message).startswith("u0 is fitted badly before 16") for w in seen)
+        warned.append(rule)
+    assert 0 < sum(warned) < 12
+
+
+def test_it_warns_of_twins_before_the_start_that_part_afterwards():
+    """Neither a perfect fit nor many donors: the two best donors are alike until the start."""
+    wide = factors(3, donors=4)
+    wide["u1"] = np.where(wide.index < 16, wide["u0"] + 0.1 * np.sin(wide.index), 0.0)
+    wide["u2"] = np.where(wide.index < 16, wide["u1"], 1.0)
+    with pytest.warns(UserWarning, match="not unique: 2 donors"):
         synthetic_control(long(wide), *COLUMNS, "u0", 16)
 
 
@@ -220,6 +241,17 @@ def test_it_warns_where_more_donors_than_times_leave_the_weights_open():
     assert found.rmspe == 0
     assert abs(found.effect) > 0.01  # equal shares fit as well, and their gap is zero
     assert found.ratio == inf
+
+
+def test_where_most_donors_fit_perfectly_only_an_error_is_called_a_bad_fit():
+    wide = pd.DataFrame(np.random.default_rng(8).normal(size=(5, 200)))
+    wide[0] /= 10  # in the middle
+    with pytest.warns(UserWarning, match="not unique") as seen:
+        found = synthetic_control(long(wide), *COLUMNS, 0, 3)
+    assert found.rmspe == 0
+    assert (found.placebo == inf).mean() > 0.5
+    assert found.pvalue == ((found.placebo == inf).sum() + 1) / 200  # ties count against it
+    assert len(seen) == 1
 
 
 def test_the_order_of_rows_and_a_common_trend_do_not_matter_and_the_input_stays():
