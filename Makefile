@@ -39,9 +39,11 @@ site: book ## the built site in a browser, and printed
 pdf: book ## the whole book as one PDF
 	"$(VENV)"/bin/python scripts/pdf.py
 
+# One thread each: the runs go side by side, and threads that wait for each other cost most.
+evidence: export OPENBLAS_NUM_THREADS = 1
 evidence: env ## pages with five other seeds, coverage of intervals, mutants of the estimators
 	"$(VENV)"/bin/python scripts/evidence.py
-	"$(VENV)"/bin/python scripts/coverage.py
+	"$(VENV)"/bin/python scripts/coverage_ledger.py
 	"$(VENV)"/bin/python scripts/mutation.py
 
 data: env ## extract the data that ship from the packages that carry them

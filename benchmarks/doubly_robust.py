@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections.abc import Callable
-from statistics import median
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -24,6 +24,7 @@ import doubleml
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from turns import seconds
 
 from causalbook.estimators import aipw
 from causalbook.nuisance import Linear, Logit, cross_fit
@@ -72,23 +73,18 @@ def main(n: int) -> None:
         "DoubleML, newton-cholesky, tol 1e-8": peer("newton-cholesky", 1e-8),
         "DoubleML, lbfgs, tol 1e-8": peer("lbfgs", 1e-8),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    rows = {}
-    for _ in range(3):
-        for name, run in sides.items():
-            start = perf_counter()
-            rows[name] = run(*data)
-            seconds[name].append(perf_counter() - start)
+    rows = {name: run(*data) for name, run in sides.items()}
+    times = seconds(*(partial(run, *data) for run in sides.values()), repeats=3, clock=perf_counter)
     value, se = rows["causalbook, Logit and Linear"]
-    for name, run in sides.items():
+    for (name, run), took in zip(sides.items(), times, strict=True):
         assert np.allclose(rows[name], (value, se), rtol=1e-6), f"{name} disagrees: {rows[name]}"
         tracemalloc.start()
         run(*data)
         peak = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()
-        took = median(seconds[name])
-        ours = median(seconds["causalbook, Logit and Linear"])
-        print(f"{name:<38} {took:6.2f} s  ratio {took / ours:5.2f}  peak {peak:5.0f} MB", end="  ")
+        print(
+            f"{name:<38} {took:6.2f} s  ratio {took / times[0]:5.2f}  peak {peak:5.0f} MB", end="  "
+        )
         print("estimate {:.7f} ({:.7f})".format(*rows[name]))
 
 

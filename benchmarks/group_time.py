@@ -15,16 +15,13 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable
 from importlib import import_module
-from statistics import median
-from time import process_time
-from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported
 
 import numpy as np
 import pandas as pd
+from turns import seconds
 
 from causalbook.estimators import group_time_att
 
@@ -72,24 +69,12 @@ def peer(frame: pd.DataFrame) -> Pair:
     return float(found["overall_att"]), float(found["overall_se"])
 
 
-def seconds(*functions: Callable[[], Any], repeats: int = 3) -> list[float]:
-    """Median processor time of each function, run in turns after one warm-up."""
-    times: list[list[float]] = [[] for _ in functions]
-    for turn in range(repeats + 1):
-        for function, own in zip(functions, times, strict=True):
-            start = process_time()
-            function()
-            if turn:
-                own.append(process_time() - start)
-    return [median(own) for own in times]
-
-
 def main() -> None:
     """Print the numbers of both sides and their times."""
     frame = world(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
     for name, (value, se) in (("causalbook", package(frame)), ("csdid", peer(frame))):
         print(f"{name:11} {value:.12f} ({se:.6e})")
-    ours, theirs = seconds(lambda: package(frame), lambda: peer(frame))
+    ours, theirs = seconds(lambda: package(frame), lambda: peer(frame), repeats=3)
     units = frame["unit"].nunique()
     print(f"{units:,} units: causalbook {ours:.2f} s, csdid {theirs:.2f} s: {theirs / ours:.0f}x")
 

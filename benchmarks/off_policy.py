@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from statistics import median
-from time import process_time
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported
 
 import numpy as np
+from turns import seconds
 
 from causalbook.estimators import Log, evaluate
 
@@ -59,18 +57,6 @@ def plain(log: Log, pi: Any, q: Any) -> dict[str, tuple[float, float]]:
         "DM": (model.mean(), np.nan),
         "DR": (scores.mean(), scores.std() / np.sqrt(n)),
     }
-
-
-def seconds(*functions: Callable[[], Any], repeats: int = 7) -> list[float]:
-    """Median processor time of each function, run in turns after one warm-up."""
-    times: list[list[float]] = [[] for _ in functions]
-    for turn in range(repeats + 1):
-        for function, own in zip(functions, times, strict=True):
-            start = process_time()
-            function()
-            if turn:
-                own.append(process_time() - start)
-    return [median(own) for own in times]
 
 
 def main() -> None:

@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from statistics import median
-from time import process_time
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported
 
 import numpy as np
 from linearmodels.iv import IV2SLS
+from turns import seconds
 
 from causalbook.estimators import two_stage_least_squares
 
@@ -49,25 +47,13 @@ def peer(y: Any, a: Any, z: Any, X: Any) -> tuple[float, float]:
     return float(fit.params.iloc[-1]), float(fit.std_errors.iloc[-1])
 
 
-def seconds(*functions: Callable[[], Any], repeats: int = 3) -> list[float]:
-    """Median processor time of each function, run in turns after one warm-up."""
-    times: list[list[float]] = [[] for _ in functions]
-    for turn in range(repeats + 1):
-        for function, own in zip(functions, times, strict=True):
-            start = process_time()
-            function()
-            if turn:
-                own.append(process_time() - start)
-    return [median(own) for own in times]
-
-
 def main() -> None:
     """Print the numbers of both sides and their times."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     arguments = world(rows)
     for side, (value, se) in {"package": package(*arguments), "peer": peer(*arguments)}.items():
         print(f"{side:8} {value:.12f} ({se:.6e})")
-    fast, slow = seconds(lambda: package(*arguments), lambda: peer(*arguments))
+    fast, slow = seconds(lambda: package(*arguments), lambda: peer(*arguments), repeats=3)
     print(
         f"{rows:,} rows, {COVARIATES} covariates, 2 instruments, HC0: package {fast:.2f} s, "
         f"linearmodels {slow:.2f} s, ratio {slow / fast:.1f}"

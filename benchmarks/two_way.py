@@ -14,13 +14,12 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable
-from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from turns import seconds
 
 from causalbook.estimators import did
 
@@ -53,25 +52,13 @@ def theirs(frame: pd.DataFrame) -> tuple[float, float]:
     return float(fit.coef().iloc[0]), float(fit.se().iloc[0])
 
 
-def seconds(*functions: Callable[[], Any], repeats: int = 7) -> list[float]:
-    """Median time of each function, run in turns after one warm-up."""
-    times: list[list[float]] = [[] for _ in functions]
-    for turn in range(repeats + 1):
-        for function, own in zip(functions, times, strict=True):
-            start = perf_counter()
-            function()
-            if turn:
-                own.append(perf_counter() - start)
-    return [median(own) for own in times]
-
-
 def main() -> None:
     """Print the numbers of both sides and their times."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     frame = world(rows)
     a, b = ours(frame), theirs(frame)
     print(f"did      {a[0]:.10f}  se {a[1]:.10f}\npyfixest {b[0]:.10f}  se {b[1]:.10f}")
-    mine, peer = seconds(lambda: ours(frame), lambda: theirs(frame))
+    mine, peer = seconds(lambda: ours(frame), lambda: theirs(frame), clock=perf_counter)
     print(
         f"{rows:,} rows, {os.cpu_count()} cores: did {mine:.3f} s, pyfixest {peer:.3f} s, "
         f"ratio {mine / peer:.2f}"

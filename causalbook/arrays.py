@@ -107,7 +107,7 @@ def names(X: Any) -> list[str]:
     if hasattr(X, "columns"):
         return [repr(str(column)) for column in X.columns]
     own = getattr(X, "name", None)
-    return [repr(own)] if own else [str(j) for j in range(1 if np.ndim(X) == 1 else X.shape[1])]
+    return [repr(own)] if own else [str(j) for j in range(1 if np.ndim(X) == 1 else np.shape(X)[1])]
 
 
 def mask(where: Any, n: int) -> npt.NDArray[np.bool_]:

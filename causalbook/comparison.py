@@ -21,7 +21,8 @@ def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate
 
     Parameters: two estimates; `independent` says that no unit is in both samples.
     Returns an `Estimate`, for separate samples over the stacked rows; Satterthwaite's degrees of
-    freedom where both have some.
+    freedom where both have some. Separate samples need no influence values: an estimate that has
+    a standard error without them (matching) lends that error, and the difference has none either.
     Raises ValueError if the rows differ and `independent` is not set, or if it is set for the
     same rows. Source: Satterthwaite (1946, eq. 7).
     """
@@ -45,6 +46,7 @@ def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate
     notes = merge_notes(a, b)
     if a.sample is None or b.sample is None:
         notes = (*notes, "an estimate names no sample: taken to be separate rows")
+    given = None if a.given_se is None and b.given_se is None else math.hypot(a.se, b.se)
     psi = np.concatenate([n / a.n * a.influence, -n / b.n * b.influence])
     return Estimate(
         a.value - b.value,
@@ -55,7 +57,7 @@ def contrast(a: Estimate, b: Estimate, *, independent: bool = False) -> Estimate
         sample=f"{a.sample}+{b.sample}",
         dof=dof,
         notes=notes,
-        error=None if a.error is None and b.error is None else math.hypot(a.se, b.se),
+        given_se=None if given is None or math.isnan(given) else given,
     )
 
 

@@ -26,19 +26,26 @@ def cross_fit(
 
     $$\hat\eta_i = \hat\eta^{(-k(i))}(X_i)$$
 
-    Parameters: `learner` anything with fit and predict_proba (its second column is taken) or
-    predict; each fold fits a copy. `X` (n, p), a DataFrame is handed on as one; `target` (n,).
+    Parameters: `learner` anything with fit and predict_proba (its second column is taken, so the
+    target is 0 or 1) or predict; each fold fits a copy. `X` (n, p), a DataFrame is handed on as
+    one; `target` (n,).
     `where` (n,) True for the rows to learn from, such as one arm (all rows are predicted). `folds`
     a number, or labels (n,). `stratify` (n,) spread evenly over the folds; `cluster` (n,) kept
     together. The same arguments and `seed` give the same folds.
     Raises ValueError for fewer than two folds, more folds than units, a cluster split by the
-    labels or by `stratify`, nothing to learn from, predictions that are no number.
+    labels or by `stratify`, nothing to learn from, a classifier whose target is not 0/1 or has one
+    value outside a fold, predictions that are no number.
     Source: Chernozhukov et al. (2018, definition 3.1); Schick (1986).
     """
     t, x = numbers("target", target), X if hasattr(X, "columns") else design("X", X)
     same_length(X=x, target=t)
     k = _folds(folds, len(t), stratify, cluster, seed)
-    use = mask(where, len(t))
+    use, classifies = mask(where, len(t)), hasattr(learner, "predict_proba")
+    if classifies and not np.isin(t, (0, 1)).all():
+        raise ValueError(
+            "learner gives probabilities of classes and the target is not 0/1: pass a regressor, "
+            "or code the target as 0 and 1"
+        )
     fitted = np.empty(len(t))
     for fold in range(k.max() + 1):
         held, learn = k == fold, use & (k != fold)
@@ -46,7 +53,14 @@ def cross_fit(
             raise ValueError(
                 f"where leaves no row to learn from outside fold {fold}: use fewer folds"
             )
-        fitted[held] = _predict(deepcopy(learner).fit(take(x, learn), t[learn]), take(x, held))
+        if classifies and t[learn].min() == t[learn].max():
+            raise ValueError(
+                f"target has one value outside fold {fold}: a classifier needs both; use fewer "
+                "folds, or stratify by the target"
+            )
+        model = deepcopy(learner)
+        model.fit(take(x, learn), t[learn])
+        fitted[held] = _predict(model, take(x, held))
     bad = ~np.isfinite(fitted)
     if bad.any():
         raise ValueError(f"learner predicts NaN or infinity in {rows(bad)}: use another learner")
@@ -59,14 +73,9 @@ def take(X: Any, use: npt.NDArray[np.bool_]) -> Any:
 
 
 def _predict(learner: Any, x: Array) -> Array:
-    if not hasattr(learner, "predict_proba"):
-        return np.asarray(learner.predict(x), dtype=np.float64)
-    p = np.asarray(learner.predict_proba(x), dtype=np.float64)
-    if p.ndim != 2 or p.shape[1] != 2:
-        raise ValueError(
-            f"learner gives {p.shape[-1]} classes, so the target is not 0/1: pass a regressor"
-        )
-    return p[:, 1]
+    if hasattr(learner, "predict_proba"):
+        return np.asarray(learner.predict_proba(x), dtype=np.float64)[:, 1]
+    return np.asarray(learner.predict(x), dtype=np.float64).reshape(len(x))
 
 
 def _folds(folds: Any, n: int, stratify: Any, cluster: Any, seed: int) -> Ints:

@@ -25,22 +25,25 @@ class Estimate:
     Parameters
     ----------
     value : the estimate, in the unit of the estimand
-    influence : (n,) influence values, mean zero, one for each input row (zero where unused);
-        all NaN where no valid standard error exists, and then the first note says why
+    influence : (n,) influence values, mean zero, one for each input row (zero where unused); all
+        NaN where the estimate is no sum of them, and then the first note says why. Such an
+        estimate has the standard error `given_se`, or none (NaN)
     estimand, method : what is estimated and how (a finite-sample factor is named in `method`)
     cluster : (n,) labels of the groups that were sampled or randomised together; kept as numbers
     sample : names the rows; arithmetic between two estimates needs equal names. Estimators name
         them by a hash of the outcome, which two logs without a click would share
     dof : degrees of freedom of Student's t; None for the normal distribution
     notes : what a reader should know before using the number
-    error : the standard error where it is no sum of influence values (then these are all NaN, and
-        arithmetic with another estimate raises)
+    given_se : a standard error that comes without influence values, in the unit of the estimand.
+        Arithmetic with numbers scales it; with another estimate on the same rows it raises, since
+        nothing says how the two move together
 
     Raises
     ------
     ValueError
         if `influence` is partly NaN, all NaN without a note, of one row, or unequal to `cluster`
-        in length; if `cluster` has one group; if `value` or `dof` is no number it can be.
+        in length; if `cluster` has one group; if `value`, `dof` or `given_se` is no number it
+        can be; if both `given_se` and influence values are there.
 
     Source: Hampel (1974), the influence curve; Liang and Zeger (1986), Cameron and Miller (2015,
     eqs. 10 and 11), sums within clusters.
@@ -55,7 +58,7 @@ class Estimate:
     sample: str | None = None
     dof: float | None = None
     notes: tuple[str, ...] = ()
-    error: float | None = None
+    given_se: float | None = None
 
     def __post_init__(self) -> None:
         psi = np.array(self.influence, dtype=np.float64)  # a copy: what was checked stays so
@@ -66,9 +69,11 @@ class Estimate:
             raise ValueError(f"value is {self.value}: an estimate is a number")
         if self.dof is not None and not self.dof > 0:
             raise ValueError(f"dof is {self.dof}: degrees of freedom are positive, or None")
-        if self.error is not None and not (0 <= self.error < math.inf and np.isnan(psi).all()):
+        given = None if self.given_se is None else float(self.given_se)
+        if given is not None and not (0 <= given < math.inf and np.isnan(psi).all()):
             raise ValueError(
-                f"error is {self.error}: pass a number from 0, and influence values all NaN"
+                f"given_se is {given}: pass a number from 0, with influence values all NaN (where "
+                "there are some, they give the error)"
             )
         psi.setflags(write=False)
         notes = (self.notes,) if isinstance(self.notes, str) else tuple(self.notes)
@@ -80,7 +85,7 @@ class Estimate:
                 "labels, or none"
             )
         checked = {"value": float(self.value), "influence": psi, "cluster": groups, "notes": notes}
-        for name, value in checked.items():
+        for name, value in {**checked, "given_se": given}.items():
             object.__setattr__(self, name, value)
 
     def _check_influence(self, psi: Array) -> None:
@@ -109,8 +114,8 @@ class Estimate:
     @cached_property
     def se(self) -> float:
         """Standard error, in the unit of the estimand; NaN where none is valid."""
-        if self.error is not None:
-            return self.error
+        if self.given_se is not None:
+            return self.given_se
         g, psi = self.cluster, self.influence
         sums = psi if g is None else np.bincount(g, weights=psi)
         return math.sqrt(sums @ sums) / self.n
@@ -179,9 +184,9 @@ class Estimate:
         )
 
     def _map(self, value: float, slope: float, estimand: str) -> Estimate:
-        error = None if self.error is None else abs(slope) * self.error
+        given = None if self.given_se is None else abs(slope) * self.given_se
         psi = slope * self.influence
-        return replace(self, value=value, influence=psi, estimand=estimand, error=error)
+        return replace(self, value=value, influence=psi, estimand=estimand, given_se=given)
 
     def __neg__(self) -> Estimate:
         return self._map(-self.value, -1.0, f"-({self.estimand})")
@@ -248,10 +253,11 @@ def _combine(
 ) -> Estimate:
     r"""Delta method on the same rows: $\psi = \partial_a f\,\psi_a + \partial_b f\,\psi_b$."""
     for e in (a, b):
-        if e.error is not None:
+        if e.given_se is not None:
             raise ValueError(
-                f"{e.method} has a standard error but no influence values, so nothing says how it "
-                f"moves with another estimate: {e.notes[0]}"
+                f"{e.method} has a standard error without influence values, so nothing says how it "
+                f"moves with another estimate on the same rows ({e.notes[0]}). For two separate "
+                "samples use contrast(a, b, independent=True)"
             )
     if a.n != b.n or a.sample != b.sample:
         raise ValueError(
@@ -286,6 +292,7 @@ def _same_groups(a: Ints | None, b: Ints | None) -> bool:
 
 
 def merge_notes(a: Estimate, b: Estimate) -> tuple[str, ...]:
-    """Notes of both, once each, the reason for a missing error first."""
-    first, second = (b, a) if math.isnan(b.se) and not math.isnan(a.se) else (a, b)
+    """Notes of both, once each; first why the error is missing, or else the influence values."""
+    gaps = [(math.isnan(e.se), math.isnan(e.influence[0])) for e in (a, b)]
+    first, second = (b, a) if gaps[1] > gaps[0] else (a, b)
     return tuple(dict.fromkeys(first.notes + second.notes))

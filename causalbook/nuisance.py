@@ -11,12 +11,11 @@ import numpy as np
 
 from causalbook.arrays import Array, binary, design, mask, names, numbers, same_length
 from causalbook.cross_fitting import cross_fit, take
+from causalbook.least_squares import BLOCK, gram, refuse_dependence, standardise
 
 __all__ = ["Fitted", "Linear", "Logit", "cross_fit", "design", "linear", "logit"]
 
-BLOCK = 4096  # rows that are multiplied at a time: they stay in the processor's cache
 FLAT = 1e-9  # share of the information at the start below which a direction counts as lost
-COLLINEAR = 1e-12  # eigenvalue of the correlation matrix below which columns are dependent
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,34 @@ def linear(X: Any, y: Any, *, where: Any = None) -> Fitted:
     return _fitted(Linear(), X, "y", y, where)
 
 
-class Linear:
+class _Model:
+    """What the two learners share: a penalty, and coefficients of the columns as they came."""
+
+    intercept: float
+    coef: Array
+    _center: Array  # predictions are taken from the middle of the data, where rounding is least
+    _level: float
+
+    def __init__(self, ridge: float = 0.0) -> None:
+        if not 0 <= ridge < math.inf:
+            raise ValueError(f"ridge is {ridge}: a penalty is a number from 0")
+        self.ridge = float(ridge)
+
+    def _keep(self, b: Any, center: Array, scale: Array) -> None:
+        self.coef, self._center, self._level = b[1:] / scale, center, float(b[0])
+        self.intercept = self._level - float(self.coef @ center)
+
+    def _index(self, X: Any) -> Array:
+        if not hasattr(self, "coef"):
+            raise ValueError(f"{type(self).__name__} is not fitted: call fit(X, target) first")
+        x = design("X", X)
+        if x.shape[1] != len(self.coef):
+            raise ValueError(f"X has {x.shape[1]} columns, fitted were {len(self.coef)}")
+        index: Array = (x - self._center) @ self.coef + self._level
+        return index
+
+
+class Linear(_Model):
     r"""Least squares, with a ridge penalty on the coefficients of standardised columns.
 
     $$\min_\beta \sum_i (Y_i - \beta_0 - \beta^\top Z_i)^2 + \lambda \lVert\beta\rVert^2, \qquad
@@ -77,14 +103,6 @@ class Linear:
     Source: Hoerl and Kennard (1970) for the penalty.
     """
 
-    intercept: float
-    coef: Array
-    _center: Array  # predictions are taken from the middle of the data, where rounding is least
-    _level: float
-
-    def __init__(self, ridge: float = 0.0) -> None:
-        self.ridge = _ridge(ridge)
-
     def fit(self, X: Any, target: Any) -> Linear:
         """Fit to `X` (n, p) and `target` (n,); return the learner."""
         return self._fit(X, "target", target)
@@ -92,26 +110,26 @@ class Linear:
     def _fit(self, X: Any, name: str, target: Any) -> Linear:
         x, y = design("X", X), numbers(name, target)
         same_length(**{"X": x, name: y})
-        z, center, scale = _standardise(X, x)
+        z, center, scale = standardise(X, x)
         penalty = _penalty(self.ridge, z.shape[1])
-        gram = _gram(z)
+        normal = gram(z)
         if self.ridge == 0:
-            _refuse_dependence(X, gram)
-        b = np.linalg.solve(gram + penalty, z.T @ y)
+            refuse_dependence(X, normal)
+        b = np.linalg.solve(normal + penalty, z.T @ y)
         # One refinement: normal equations square the condition number, this takes it back.
-        b += np.linalg.solve(gram + penalty, z.T @ (y - z @ b) - penalty @ b)
-        _keep(self, b, center, scale)
+        b += np.linalg.solve(normal + penalty, z.T @ (y - z @ b) - penalty @ b)
+        self._keep(b, center, scale)
         return self
 
     def predict(self, X: Any) -> Array:
         """Predict the mean of the target, (n,)."""
-        return _index(self, X)
+        return self._index(X)
 
     def _slope(self, fitted: Array) -> Array:
         return np.ones_like(fitted)
 
 
-class Logit:
+class Logit(_Model):
     r"""Logistic regression by Newton's method, with a ridge penalty on standardised columns.
 
     $$\max_\beta \sum_i [A_i \eta_i - \log(1 + e^{\eta_i})] - \tfrac\lambda2 \lVert\beta\rVert^2,
@@ -123,14 +141,6 @@ class Logit:
     Source: Cox (1958); Albert and Anderson (1984) on separation.
     """
 
-    intercept: float
-    coef: Array
-    _center: Array  # predictions are taken from the middle of the data, where rounding is least
-    _level: float
-
-    def __init__(self, ridge: float = 0.0) -> None:
-        self.ridge = _ridge(ridge)
-
     def fit(self, X: Any, target: Any) -> Logit:
         """Fit to `X` (n, p) and `target` (n,) of 0 and 1; return the learner."""
         return self._fit(X, "target", target)
@@ -138,21 +148,21 @@ class Logit:
     def _fit(self, X: Any, name: str, target: Any) -> Logit:
         x, a = design("X", X), binary(name, target)
         same_length(**{"X": x, name: a})
-        z, center, scale = _standardise(X, x)
+        z, center, scale = standardise(X, x)
         if self.ridge == 0:
-            _refuse_dependence(X, _gram(z))
+            refuse_dependence(X, gram(z))
         b = _newton(z, a, _penalty(self.ridge, z.shape[1]), names(X))
-        _keep(self, b, center, scale)
+        self._keep(b, center, scale)
         return self
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of 0 and of 1, (n, 2)."""
-        e = _expit(_index(self, X))
+        e = _expit(self._index(X))
         return np.column_stack([1 - e, e])
 
     def predict(self, X: Any) -> Array:
         """Probability of 1, (n,): not the class, whose mean would be no propensity."""
-        return _expit(_index(self, X))
+        return _expit(self._index(X))
 
     def _slope(self, fitted: Array) -> Array:
         return fitted * (1 - fitted)
@@ -164,10 +174,10 @@ def _fitted(learner: Linear | Logit, X: Any, name: str, target: Any, where: Any)
     use = mask(where, len(t))
     learner._fit(X if where is None else take(X, use), name, t[use])
     values = learner.predict(x)
-    z = _standardise(X, x)[0]
+    z = standardise(X, x)[0]
     residual = np.where(use, t - values, 0.0)
     slope = learner._slope(values)
-    information = _gram(z, np.where(use, slope, 0.0))
+    information = gram(z, np.where(use, slope, 0.0))
 
     def influence(g: Array) -> Array:
         moved = np.linalg.solve(information, z.T @ (slope * g))
@@ -233,67 +243,7 @@ def _expit(eta: Array) -> Array:
     return e
 
 
-def _index(learner: Linear | Logit, X: Any) -> Array:
-    if not hasattr(learner, "coef"):
-        raise ValueError(f"{type(learner).__name__} is not fitted: call fit(X, target) first")
-    x = design("X", X)
-    if x.shape[1] != len(learner.coef):
-        raise ValueError(f"X has {x.shape[1]} columns, fitted were {len(learner.coef)}")
-    index: Array = (x - learner._center) @ learner.coef + learner._level
-    return index
-
-
-def _standardise(X: Any, x: Array) -> tuple[Array, Array, Array]:
-    """Columns of mean 0 and variance 1 after one of ones: units do not matter to the algebra."""
-    if len(x) <= x.shape[1]:
-        raise ValueError(
-            f"X has {len(x)} rows for {x.shape[1] + 1} coefficients: pass more rows, or fewer "
-            "columns"
-        )
-    center, scale = x.mean(axis=0), x.std(axis=0)
-    still = scale <= 1e-12 * np.abs(center)
-    if still.any():
-        names_ = ", ".join(np.array(names(X))[still])
-        raise ValueError(
-            f"X is constant in column {names_}: the intercept is added here, so drop the column"
-        )
-    z = np.empty((len(x), x.shape[1] + 1))
-    z[:, 0] = 1
-    np.divide(np.subtract(x, center, out=z[:, 1:]), scale, out=z[:, 1:])
-    return z, center, scale
-
-
-def _keep(learner: Linear | Logit, b: Any, center: Array, scale: Array) -> None:
-    learner.coef, learner._center, learner._level = b[1:] / scale, center, float(b[0])
-    learner.intercept = learner._level - float(learner.coef @ center)
-
-
-def _gram(z: Array, w: Array | None = None) -> Array:
-    """Sum of w z z' over the rows, block by block, so that memory does not double."""
-    total = np.zeros((z.shape[1], z.shape[1]))
-    for i in range(0, len(z), BLOCK):
-        block = z[i : i + BLOCK]
-        total += block.T @ (block if w is None else block * w[i : i + BLOCK, None])
-    return total
-
-
-def _refuse_dependence(X: Any, gram: Array) -> None:
-    values, directions = np.linalg.eigh(gram)
-    if values[0] < COLLINEAR * values[-1]:
-        involved = np.abs(directions[1:, 0]) > 0.1
-        raise ValueError(
-            f"X has columns that depend on each other ({', '.join(np.array(names(X))[involved])}): "
-            "no data can tell their coefficients apart; drop one of them"
-        )
-
-
 def _penalty(ridge: float, p: int) -> Array:
     penalty = np.diag(np.full(p, ridge))
     penalty[0, 0] = 0  # the intercept is free
     return penalty
-
-
-def _ridge(ridge: float) -> float:
-    if not 0 <= ridge < math.inf:
-        raise ValueError(f"ridge is {ridge}: a penalty is a number from 0")
-    return float(ridge)

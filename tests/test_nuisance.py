@@ -303,10 +303,32 @@ def test_folds_that_cannot_be_are_refused(change, message):
         cross_fit(Recorder(), X, y, **change)
 
 
-def test_a_classifier_of_many_classes_is_no_regression():
+@pytest.mark.parametrize("low", [0, 1, -1])
+def test_a_classifier_of_other_labels_than_0_and_1_is_no_regression(low):
+    # Its second column would be the chance of a label, not the mean of the target.
+    X, a, _ = world()
+    target = np.arange(400) % 3 if low == 0 else np.where(a == 1, abs(low) + 1, low)
+    with pytest.raises(ValueError, match="target is not 0/1"):
+        cross_fit(DecisionTreeClassifier(), X, target)
+
+
+def test_a_fold_that_leaves_one_class_is_refused():
     X, _, _ = world()
-    with pytest.raises(ValueError, match="learner gives 3 classes"):
-        cross_fit(DecisionTreeClassifier(), X, np.arange(400) % 3)
+    with pytest.raises(ValueError, match="target has one value outside fold 0"):
+        cross_fit(DecisionTreeClassifier(), X, np.arange(400) == 0, folds=np.arange(400) % 5)
+
+
+def test_a_learner_need_not_return_itself_and_may_predict_a_column():
+    class Mean:
+        def fit(self, X, target):
+            self.mean = target.mean()
+
+        def predict(self, X):
+            return np.full((len(X), 1), self.mean)
+
+    y, fold = world()[2], np.arange(400) % 2
+    means = np.where(fold == 0, y[fold == 1].mean(), y[fold == 0].mean())
+    np.testing.assert_allclose(cross_fit(Mean(), world()[0], y, folds=fold), means, rtol=1e-12)
 
 
 def test_predictions_that_are_no_number_are_refused():

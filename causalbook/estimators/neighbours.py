@@ -55,19 +55,21 @@ def matching(
       \kappa'_j = \sum_{i: j \in J(i)} \frac{1}{|J(i)|^2}$$
 
     with $\hat\sigma_i^2$ the variance of Y over i and the two rows nearest it in its own arm (and
-    those tied with them). It is no sum of influence values: a difference of two such estimates
-    raises. The value keeps a bias of the order of the distances: it is the smaller term with one
-    continuous column, not with many. With `bias_adjust` mu is a linear regression among the
-    matches of each arm, weighted by kappa; the influence is n / n_d times the terms above less
-    $d_i \hat\tau$, and what estimating mu adds.
+    those tied with them). It is no sum of influence values: a difference to another estimate on
+    the same rows raises. The value keeps a bias of the order of the distances: it is the smaller
+    term with one continuous column, not with many. With `bias_adjust` mu is a linear regression
+    among the matches of each arm, weighted by kappa; the influence is n / n_d times the terms above
+    less $d_i \hat\tau$, and what estimating mu adds. These count as noise what the line misses of
+    the outcome, though near matches cancel it: where the outcome bends, that error is too large.
 
     Parameters: `y` (n,) outcomes; `a` (n,) 0 or 1; `X` (n, p) covariates from before the treatment;
     with metric="propensity" the propensities (n,), an array taken as known or a `Fitted`. The error
     does not count that these were estimated: for the ATE it is then too large if anything, for the
     ATT it can be off either way. `k` neighbours; `estimand` "ATT" or "ATE".
     Raises ValueError for NaN, unequal lengths, one arm, columns that are constant or depend on each
-    other, propensities outside (0, 1) (0 is allowed for the ATT), an arm with fewer than k rows, or
-    too few different matches for the regression.
+    other, propensities outside (0, 1) (0 is allowed for the ATT), an arm to match from with fewer
+    than k rows or than three, a single treated row, or too few different matches for the
+    regression.
     Source: Abadie and Imbens (2006, theorem 7; 2011; 2016); Abadie, Drukker, Herr and Imbens (2004)
     for the regression among the matches.
     """
@@ -88,14 +90,14 @@ def matching(
         psi = (score - value * d) / share
         psi += mu0.influence(-sign * np.where(treated == 0, kappa, d) / share)
         psi += mu1.influence(-sign * np.where(treated == 1, kappa, d) / share)
-        error = None
+        given = None
     else:
         gap = sign * (outcome - imputed)
         value = float((d @ gap) / d.sum())
         served = kappa**2 + 2 * d * kappa - kappa2
         v = d * (gap - value) ** 2 + served * _variances(cells, treated, served > 0)
-        psi, error = np.full_like(outcome, np.nan), float(np.sqrt(v.sum()) / d.sum())
-        why = "no influence values, so no differences: the error is that of Abadie and Imbens; "
+        psi, given = np.full_like(outcome, np.nan), float(np.sqrt(v.sum()) / d.sum())
+        why = "the error is that of Abadie and Imbens, which has no influence values; "
         notes = (why + "bias_adjust=True gives a form that has them", *notes)
     return Estimate(
         value,
@@ -104,7 +106,7 @@ def matching(
         f"matching (k = {k}{', bias-adjusted' if bias_adjust else ''})",
         sample=fingerprint(outcome),
         notes=(*notes, *known),
-        error=error,
+        given_se=given,
     )
 
 
@@ -263,6 +265,8 @@ def _check(k: int, estimand: str, a: Array) -> None:
         raise ValueError(f"estimand is {estimand!r}: matching estimates the ATT or the ATE")
     if not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"k is {k!r}: pass a whole number of neighbours, at least 1")
+    if a.sum() == 1 and estimand == "ATT":
+        raise ValueError("a has 1 row with a = 1: one unit says nothing of the spread; pass two")
     for arm in (0, 1) if estimand == "ATE" else (0,):
         held = int((a == arm).sum())
         if held < max(k, 3):

@@ -39,8 +39,8 @@ def ipw(
     Parameters: `y` (n,) outcomes; `a` (n,) 0 or 1; `e` (n,) probabilities of a = 1: an array is
     taken as known, a `Fitted` as estimated, and its influence is added. `clip` = (low, high) moves
     propensities into that range, with a note of how many. `cluster` (n,) labels.
-    Raises ValueError for NaN, unequal lengths, one arm, propensities not in (0, 1) (e = 0 is
-    allowed for the ATT and ATO, e = 1 for the ATO).
+    Raises ValueError for NaN, unequal lengths, one arm, propensities not in (0, 1) (for the
+    ATT a control may have e = 0).
     Warns where the weights leave an arm with less than half of its rows and fewer than 50.
     Source: Horvitz and Thompson (1952); Hájek (1971); Li, Morgan and Zaslavsky (2018);
     Lunceford and Davidian (2004) for the influence.
@@ -99,7 +99,8 @@ def aipw(
     Arrays are taken as known or cross-fitted: their own error then vanishes to first order, if
     the product of the two errors does. To those that are `Fitted` their influence is added, so
     that the error is right even where one of the models is wrong. `clip` and `cluster` as in `ipw`.
-    Raises ValueError as `ipw` does, and for an estimand other than ATE and ATT.
+    Raises ValueError as `ipw` does, for an estimand other than ATE and ATT, and without mu1 for the
+    ATE. Warns as `ipw` does: then the correction of the regressions rests on few rows.
     Source: Robins, Rotnitzky and Zhao (1994); Bang and Robins (2005); Hahn (1998) for the ATT.
     """
     outcome, treated = numbers("y", y), binary("a", a)
@@ -107,6 +108,8 @@ def aipw(
     same_length(y=outcome, a=treated, cluster=groups)
     if estimand not in ("ATE", "ATT"):
         raise ValueError(f"estimand is {estimand!r}: aipw estimates the ATE or the ATT")
+    if mu1 is None and estimand == "ATE":
+        raise ValueError('mu1 is None: the ATE needs it; pass it, or estimand="ATT"')
     p, adjust, notes = _propensity(e, treated, estimand, clip)
     received, sign = np.where(treated == 1, p, 1 - p), 2 * treated - 1
     notes += _sizes(treated, _target(p, estimand)[0] / received)

@@ -278,6 +278,19 @@ def test_what_the_treated_do_not_need_is_not_asked_for():
         aipw(y, a, never, X[:, 0], X[:, 0])
 
 
+@pytest.mark.parametrize("estimand", ["ATE", "ATT"])
+def test_warns_where_the_weights_leave_few_rows_and_always_says_how_many(estimand):
+    y, a, X, e = log_of()
+    w = {"ATE": 1 / (1 - e), "ATT": e / (1 - e)}[estimand][a == 0]
+    kept = f"{w.sum() ** 2 / (w @ w):,.0f} of {len(w)} with a = 0"
+    calm = aipw(y, a, e, X[:, 0], X[:, 0], estimand=estimand)
+    assert any(kept in note for note in calm.notes)
+    bold = e.copy()
+    bold[np.flatnonzero(a == 0)[0]] = 1 - 1e-4
+    with pytest.warns(UserWarning, match=r"leave 1\.\d effective rows of the .* with a = 0"):
+        aipw(y, a, bold, X[:, 0], X[:, 0], estimand=estimand)
+
+
 def test_clips_only_when_asked_and_says_how_many():
     y, a, X, e = log_of()
     clipped = aipw(y, a, e, X[:, 0], X[:, 0], clip=(0.2, 0.8))
@@ -329,6 +342,7 @@ def test_refuses_what_is_no_column_of_numbers(name, change, message):
         ({"e": 1 + E}, "e is not a probability"),
         ({"e": np.zeros(60), "estimand": "ATT"}, "e is not a probability"),
         ({"estimand": "ATO"}, "estimand is 'ATO': aipw estimates the ATE or the ATT"),
+        ({"mu1": None}, 'mu1 is None: the ATE needs it; pass it, or estimand="ATT"'),
         ({"clip": (0.9, 0.1)}, r"clip is \(0.9, 0.1\)"),
         ({"cluster": np.zeros(60)}, "cluster has one group"),
         ({"cluster": np.arange(59)}, "cluster has 59"),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causalbook import contrast, datasets
-from causalbook.estimators import matching
+from causalbook import Estimate, contrast, datasets
+from causalbook.estimators import difference_in_means, matching
 from causalbook.nuisance import Logit, logit
 
 # By hand. Treated at 0, 3, 7; controls at 1, 3, 3, 5, 9.
@@ -254,7 +254,7 @@ def test_without_influence_values_a_difference_raises_and_says_what_helps():
     y, a, x = world()
     plain, adjusted = matching(y, a, x), matching(y, a, x, bias_adjust=True)
     for pair in ((plain, plain), (plain, adjusted), (adjusted, plain)):
-        with pytest.raises(ValueError, match=r"no influence values.*bias_adjust=True"):
+        with pytest.raises(ValueError, match=r"without influence values.*bias_adjust=True"):
             pair[0] - pair[1]
         with pytest.raises(ValueError, match="bias_adjust=True"):
             contrast(*pair)
@@ -276,9 +276,44 @@ def test_separate_samples_add_their_variances():
 
 def test_an_error_from_outside_goes_with_no_influence_values():
     plain = matching(*world())
-    for error, psi in ((-1.0, plain.influence), (np.inf, plain.influence), (1.0, np.zeros(5))):
-        with pytest.raises(ValueError, match="influence values all NaN"):
-            dataclasses.replace(plain, error=error, influence=psi)
+    for se in (-1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="pass a number from 0"):
+            dataclasses.replace(plain, given_se=se)
+    with pytest.raises(ValueError, match="influence values all NaN"):
+        dataclasses.replace(plain, influence=np.zeros(5))
+    assert type(dataclasses.replace(plain, given_se=np.float32(1)).se) is float
+
+
+def test_separate_samples_of_which_one_has_no_error_have_none():
+    plain = matching(*world())
+    none = Estimate(1.0, np.full(9, np.nan), "q", "model", notes=("it saw these rows",))
+    for pair in ((plain, none), (none, plain)):
+        gap = contrast(*pair, independent=True)
+        assert np.isnan(gap.se)
+        assert gap.notes[0] == "it saw these rows"
+
+
+def test_the_reason_for_missing_influence_values_stays_the_first_note():
+    y, a, _ = world()
+    gap = contrast(difference_in_means(y, a), matching(*world(seed=5)), independent=True)
+    assert gap.notes[0].startswith("the error is that of Abadie and Imbens")
+    with pytest.raises(ValueError, match="that of Abadie and Imbens"):
+        gap - gap
+
+
+def test_where_the_outcome_bends_the_error_of_the_adjusted_form_is_too_large_not_too_small():
+    values, adjusted, plain = [], [], []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(-2, 2, 400)
+        a = (rng.random(400) < 1 / (1 + np.exp(-x))).astype(int)
+        y = 2 * x**2 + a + rng.normal(size=400)
+        one = matching(y, a, x, bias_adjust=True)
+        values.append(one.value)
+        adjusted.append(one.se)
+        plain.append(matching(y, a, x).se)
+    assert np.mean(adjusted) > 1.5 * np.std(values)
+    assert 0.8 < np.mean(plain) / np.std(values) < 1.2
 
 
 def test_bias_adjusted_estimates_have_differences():
@@ -328,6 +363,7 @@ SCORE = {"metric": "propensity"}
         ({"k": 0}, "k is 0: pass a whole number"),
         ({"k": 1.5}, "k is 1.5: pass a whole number"),
         ({"k": 150}, "a has .* rows with a = 0, k is 150"),
+        ({"a": np.repeat([0, 1], [199, 1])}, "a has 1 row with a = 1: one unit says nothing"),
         ({"a": np.repeat([0, 1], [2, 198])}, "a has 2 rows with a = 0, k is 1: .*three"),
         ({"estimand": "ATO"}, "estimand is 'ATO'"),
         ({"metric": "cosine"}, "metric is 'cosine'"),

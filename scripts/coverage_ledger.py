@@ -1,6 +1,6 @@
 """Coverage ledger: how often nominal 95% intervals hold the truth, in every world of the tests.
 
-    python scripts/coverage.py [REPLICATIONS]
+    python scripts/coverage_ledger.py [REPLICATIONS]
 
 Worlds, sizes and seeds are those of tests/test_coverage.py, fixed before anything was run. Prints
 one row a world and writes them to _build/evidence/coverage.csv; a row that leaves the band (the
