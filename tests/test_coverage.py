@@ -505,10 +505,13 @@ def test_where_few_clicks_carry_the_weight_the_interval_covers_too_little_and_th
 
 def test_where_a_line_meets_a_long_tail_the_adjusted_interval_covers_too_little_until_n_is_large():
     # The few rows far out draw the line to themselves, so their residuals, and with them the error
-    # (HC0, no factor), are too small. In 5,000 replications each: .896 with 60 rows, .938 with 300,
-    # .945 with 1,200, .941 with 4,800; of 2,000 with 19,200 rows .948.
+    # (HC0, no factor), are too small. The sizes were chosen after coverage had been measured, the
+    # seed was not: by other seeds, and arithmetic that shares no code with the package, it is .903
+    # with 60 rows and .930 with 300 (100,000 replications each), .9425 with 1,200 (60,000), .947
+    # with 4,800 (30,000), .950 with 19,200 (10,000). At the two sizes kept, a count of 1,000 falls
+    # on the asserted side of the band for all but one seed in a hundred.
     low, high = scipy.stats.binom.interval(0.999, REPLICATIONS, 0.95)
-    for n, promised in ((60, False), (1_200, True)):
+    for n, promised in ((60, False), (4_800, True)):
         seeds = np.random.SeedSequence([2013, n]).spawn(REPLICATIONS)
         hits = sum(
             covered(*regression_adjusted_by_lot(np.random.default_rng(seed), n)) for seed in seeds

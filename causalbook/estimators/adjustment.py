@@ -58,6 +58,9 @@ def regression_adjustment(y: Any, a: Any, X: Any, *, cluster: Any = None) -> Est
     Raises ValueError for NaN, unequal lengths, one arm, an arm with fewer than p + 2 rows, columns
     of X that are constant or depend on each other within an arm.
     Warns where an arm has fewer than five rows for each coefficient: the error is then too small.
+    It is too small without a warning where few rows lie far out and the line is wrong there: for a
+    line through a square, X exponential, a 95% interval covers 90 times in 100 with 60 rows, 93
+    with 300, 94 with 1,200.
     Source: Robins (1986) for the g-formula; Lin (2013) for the regression and its robust error.
     """
     outcome, treated, x = numbers("y", y), binary("a", a), design("X", X)

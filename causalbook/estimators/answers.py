@@ -126,8 +126,8 @@ EXERCISES = {
             ),
             "difference of the errors": (
                 lambda: by.errors()[0] - by.errors()[1],
-                "This subtracts one standard error from the other. An error is no number that an "
-                "estimate brings along; subtract the influences, then take the error.",
+                "This subtracts one standard error from the other. Two errors do not say how much "
+                "the estimates share; subtract the influences, then take the error.",
             ),
         },
         "Subtract the two influences row by row; square, add, take the root, divide by the rows.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Array, binary, design, label, names, numbers, rows, same_length
+from causalbook.arrays import Array, binary, design, label, numbers, rows, same_length
 from causalbook.estimators.policy_values import effective_sample_size
 from causalbook.nuisance import Fitted
 from causalbook.plots import COLOUR, INK, Figure, canvas, table
@@ -40,10 +40,11 @@ class Check:
         return f"{self.name}: {self._verdict()}. {self.sentence}\n{self.table.to_string()}"
 
     def _repr_html_(self) -> str:
+        shown = table(self.table, places={"ess": 0})  # rows, though effective ones
         return (
             '<div class="causalbook-check">'
             f"<p><strong>{escape(self.name)}: {self._verdict()}.</strong> "
-            f"{escape(self.sentence)}</p>{table(self.table)._repr_html_()}</div>"
+            f"{escape(self.sentence)}</p>{shown._repr_html_()}</div>"
         )
 
 
@@ -71,8 +72,7 @@ def balance(X: Any, a: Any, weights: Any = None) -> Check:
     x, treated = design("X", X), binary("a", a)
     w = None if weights is None else _weights(weights, treated)
     same_length(X=x, a=treated)
-    named = hasattr(X, "columns") or getattr(X, "name", None)
-    called = [name.strip("'") for name in names(X if named else x)]
+    called = _called(X, x.shape[1])
     d, r = _gaps(x, treated, np.ones_like(treated))
     frame = {"covariate": called, "smd_before": d, "variance_ratio_before": r}
     if w is not None:
@@ -125,8 +125,9 @@ def love_plot(check: Check) -> Figure:
     Parameters: `check`, what `balance` returned. Raises ValueError for another check.
     Source: Love plots, as in Austin and Stuart (2015).
     """
-    if check.name != "balance":
-        raise ValueError(f"check is one of {check.name}: pass what balance(X, a, ...) returned")
+    if not isinstance(check, Check) or check.name != "balance":
+        found = f"one of {check.name}" if isinstance(check, Check) else f"a {type(check).__name__}"
+        raise ValueError(f"check is {found}: pass what balance(X, a, ...) returned")
     frame = check.table.assign(size=check.table["smd_before"].abs()).sort_values("size")
     series = {"before": ("naive", "o", frame["size"])}
     if "smd_after" in frame:
@@ -151,6 +152,12 @@ def love_plot(check: Check) -> Figure:
         c.axes.set(xlim=(-0.01, None), ylim=(-0.6, len(frame) - 0.2))
         c.axes.set_xlabel("standard deviations between the arms (dotted: 0.1)")
     return c.figure
+
+
+def _called(X: Any, p: int) -> list[str]:
+    """Names of the columns as they are to be shown, or their numbers."""
+    own = getattr(X, "name", None)
+    return [str(name) for name in getattr(X, "columns", [own] if own else range(p))]
 
 
 def _weights(weights: Any, treated: Array) -> Array:

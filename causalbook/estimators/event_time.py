@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from causalbook.arrays import Array
+from causalbook.arrays import Array, Ints
 from causalbook.estimate import Estimate
 from causalbook.estimators.checks import Check
+from causalbook.estimators.group_time import SMALL
 from causalbook.estimators.panel import first_periods, groups_of_units, panel
 from causalbook.estimators.two_way import estimate, regress, warn_of_few, within
 
@@ -43,7 +46,8 @@ def event_study(
 
     Returns {k: `Estimate`} in the order of k, without the reference k = -1, whose effect is 0 by
     definition: `compare(*study.values())` is their table.
-    Warns as `did` does.
+    Warns as `did` does, and of effects that rest on fewer than five treated clusters where more are
+    treated (at the ends of staggered starts): their errors are too small, which a note says, too.
     Raises ValueError as `did` does; for a start that is no whole number, changes within a unit, or
     lies at or before the first time (code never as NaN, not as 0); if no unit is seen just before
     its start, or without any never-treated unit: then time since the start and calendar time cannot
@@ -72,8 +76,9 @@ def event_study(
         )
     value, psi = regress(p, x, groups)
     said = [f"effect at {k:+d}" for k in ks]
+    thin = _thin({k: np.unique(groups[p.unit[since == k]]) for k in ks})
     return {
-        k: estimate(p, value[j], psi[:, j], said[j], "event study", groups, cluster, [])
+        k: estimate(p, value[j], psi[:, j], said[j], "event study", groups, cluster, thin[k])
         for j, k in enumerate(ks)
     }
 
@@ -87,13 +92,16 @@ def pretrend_test(study: Mapping[int, Estimate], *, level: float = 0.95) -> Chec
 
     for the q placebos k < -1, with G clusters. A drift of the treated by gamma a period moves
     placebo k by gamma (k + 1) and the effect at k by the same; $\lambda_{80}$ is the noncentrality
-    at which the test rejects four times in five. So a drift below $\gamma_{80}$ is likely to pass:
-    passing is no proof of parallel trends, and choosing designs that pass makes the rest worse.
+    at which the test rejects four times in five. So a drift of $\gamma_{80}$ passes one time in
+    five, and half of it most of the time: passing is no proof of parallel trends, and choosing
+    designs that pass makes the rest worse. The F law is exact for the mean of G normal rows, here
+    an approximation; with placebos that few treated clusters carry the test rejects too often.
 
     Parameters: `study`, what `event_study` returned; `level`, 1 minus the share of false alarms.
     Returns a `Check` (`passed` is None without a placebo or its errors) whose table has for each
     time since the start k the value, se, and drift: what the drift of gamma_80 would add there.
-    Raises ValueError for a study without estimates, or with as many placebos as clusters.
+    Raises ValueError for a study without estimates, with one at k = -1 (what `group_time_att` calls
+    placebos are changes from one time to the next), or with as many placebos as clusters.
     Source: Hotelling (1931) for the test; Roth (2022) for the drift found with 80% power, which he
     computes for a test of each placebo by itself.
     """
@@ -105,8 +113,11 @@ def pretrend_test(study: Mapping[int, Estimate], *, level: float = 0.95) -> Chec
     frame["value"] = [study[k].value for k in ks]
     frame["se"] = [study[k].se for k in ks]
     before = ks[ks < -1]
-    if len(before) == 0 or frame["se"].isna().any():
+    if len(before) == 0:
         why = "there is no time before the last one before the start, so nothing to test."
+        return Check("pre-trends", None, frame, why)
+    if frame["se"].isna().any():
+        why = "the placebos have no standard errors, so there is nothing to test them by."
         return Check("pre-trends", None, frame, why)
     beta = np.array([study[k].value for k in before])
     v, g = _covariance([study[k] for k in before])
@@ -132,6 +143,21 @@ def pretrend_test(study: Mapping[int, Estimate], *, level: float = 0.95) -> Chec
     return Check("pre-trends", share >= 1 - level, frame, sentence)
 
 
+def _thin(treated: Mapping[int, Ints]) -> dict[int, list[str]]:
+    """Note and warn of effects that few of the treated clusters carry: k and its clusters."""
+    ever = len(np.unique(np.concatenate(list(treated.values()))))
+    few = [k for k, clusters in treated.items() if len(clusters) < min(SMALL, ever)]
+    if few:
+        warnings.warn(
+            f"{len(few)} of {len(treated)} effects rest on fewer than {SMALL} treated clusters (at "
+            f"{', '.join(f'{k:+d}' for k in few)}): their standard errors are too small, and a "
+            "test that includes them rejects too often; keep the times at which more are seen",
+            stacklevel=3,
+        )
+    said = "the standard error is too small: it rests on {} of {} treated clusters"
+    return {k: [said.format(len(treated[k]), ever)] if k in few else [] for k in treated}
+
+
 def _covariance(estimates: list[Estimate]) -> tuple[Array, int]:
     """Return the covariance of estimates on the same rows, and the number of clusters."""
     psi = np.column_stack([e.influence for e in estimates])
@@ -141,6 +167,7 @@ def _covariance(estimates: list[Estimate]) -> tuple[Array, int]:
     return sums.T @ sums / len(psi) ** 2, len(sums)
 
 
+@cache
 def _noncentrality(q: int, dof: int, level: float, power: float = 0.8) -> float:
     """Return how far from zero the placebos must be for the F test to reject that often."""
     from scipy.optimize import brentq
@@ -155,5 +182,10 @@ def _refuse_other(study: Any, level: float) -> None:
         raise ValueError("study is not {k: Estimate}: pass what event_study(...) returned")
     if not study or max(study) < 0:
         raise ValueError("study has no time after the start: pass all that event_study returned")
+    if -1 in study:
+        raise ValueError(
+            "study has an estimate at -1, the reference of an event study: pass what event_study "
+            "returned; the placebos of group_time_att are changes from one time to the next"
+        )
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: pass a share between 0 and 1, such as 0.95")

@@ -112,7 +112,7 @@ def synthetic_control(
     minimum is exact: with $d_j = Y_j - Y_1$ before the start, $\hat w$ is proportional to the
     $u \ge 0$ that minimises $\|\sum_j u_j d_j\|^2 + (\sum_j u_j - 1)^2$, which an active set
     solves in finitely many steps. Each donor is then refitted as if treated, from all other units,
-    the treated one among them: so all units are handled alike, which makes the placebo p exact.
+    the treated one among them: so all units are handled alike, as the placebo p needs.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ def synthetic_control(
     since then another mixture fits as well and gives another effect.
     Raises ValueError for an unbalanced panel, NaN, a unit or start that is not there, fewer than
     two donors or three times before the start.
-    Source: Abadie, Diamond and Hainmueller (2010, JASA 105), with these predictors.
+    Source: Abadie, Diamond and Hainmueller (2010, JASA 105) for the mixture and the placebos; they
+    choose predictors and weigh them.
     """
     import pandas as pd
 

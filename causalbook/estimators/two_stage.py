@@ -85,7 +85,8 @@ def two_stage_least_squares(
     of freedom. Without, there is no factor (HC0).
     Warns where the effective F of the first stage is below 10: see `anderson_rubin`.
     Raises ValueError for NaN, unequal lengths, columns of X or z that depend on each other, fewer
-    rows than coefficients, one cluster, an instrument that does not move a at all.
+    rows than coefficients, one cluster or so few that they leave no error, an instrument that
+    does not move a at all.
     Source: Theil (1953); Angrist and Imbens (1995) for several instruments; Cameron and Miller
     (2015) for clusters.
     """
@@ -201,8 +202,15 @@ def _strength(p: Parts, groups: Ints | None = None, *, warn: bool = True) -> flo
             "there is no estimate, only the set of `anderson_rubin`"
         )
     scores = p.z * (p.a - p.z @ pi)[:, None]
+    known = ""
     if groups is not None:
+        by_row, known = scores, " of cluster means (it knows no clusters)"
         scores = np.column_stack([np.bincount(groups, weights=column) for column in scores.T])
+        if np.abs(scores).sum() <= NOTHING_LEFT * np.abs(by_row).sum() != 0:
+            raise ValueError(
+                f"cluster has {len(scores)} groups, which leave no error to learn from (z and X "
+                "fit each of them exactly): pass finer labels, or none"
+            )
     # tr(V Z'Z) with V = (Z'Z)^-1 S'S (Z'Z)^-1 is tr((Z'Z)^-1 S'S).
     noise = float(np.trace(np.linalg.solve(p.z.T @ p.z, scores.T @ scores)))
     f = explained / noise if noise > NOTHING_LEFT**2 * total else math.inf
@@ -210,7 +218,7 @@ def _strength(p: Parts, groups: Ints | None = None, *, warn: bool = True) -> flo
         warnings.warn(
             f"the effective F of the first stage is {f:.1f}, below {WEAK:.0f}: the instrument is "
             "weak, the estimate leans to the one without instrument, and its interval covers less "
-            "often than it says; report the set of `anderson_rubin`",
+            f"often than it says; report the set of `anderson_rubin`{known}",
             stacklevel=3,
         )
     return f

@@ -24,13 +24,13 @@ def did(
 ) -> Estimate:
     r"""Effect on the treated by difference in differences, with two-way fixed effects.
 
-    $$Y_{it} = \alpha_i + \lambda_t + \tau D_{it} + \varepsilon_{it}, \qquad
-      \hat\tau = \frac{\sum_{it} \tilde D_{it} Y_{it}}{\sum_{it} \tilde D_{it}^2}, \qquad
+    $$Y_{it} = \alpha_i + \lambda_t + \tau A_{it} + \varepsilon_{it}, \qquad
+      \hat\tau = \frac{\sum_{it} \tilde A_{it} Y_{it}}{\sum_{it} \tilde A_{it}^2}, \qquad
       \psi_i = \sqrt{\tfrac{G}{G-1}}\;
-      \frac{n \sum_t \tilde D_{it} \hat\varepsilon_{it}}{\sum_{jt} \tilde D_{jt}^2}$$
+      \frac{n \sum_t \tilde A_{it} \hat\varepsilon_{it}}{\sum_{jt} \tilde A_{jt}^2}$$
 
-    where $\tilde D$ is what units and times leave of D; in a balanced panel
-    $\tilde D_{it} = D_{it} - \bar D_{i\cdot} - \bar D_{\cdot t} + \bar D_{\cdot\cdot}$. With two
+    where $\tilde A$ is what units and times leave of A; in a balanced panel
+    $\tilde A_{it} = A_{it} - \bar A_{i\cdot} - \bar A_{\cdot t} + \bar A_{\cdot\cdot}$. With two
     groups and two times this is $(\bar Y_{11} - \bar Y_{10}) - (\bar Y_{01} - \bar Y_{00})$. It is
     the effect on the treated under parallel trends without anticipation, if the effect is the same
     for all units and times or all start together. Else it is a weighted sum of effects whose
@@ -46,8 +46,9 @@ def did(
     G - 1 degrees of freedom. Its error squared is (G/(G-1)) times the plain sum over clusters; with
     N rows, n units and T times others multiply it by (N-1)/(N-T-1) (fixest: units nested in the
     clusters do not count), (N-1)/(N-n-T) (Stata with dummies), or (G-1)/G * N/(N-n-T)
-    (linearmodels). Warns where fewer than eight effective clusters carry the estimate (one treated
-    unit counts for one): then a 95% interval covers less than nine times in ten.
+    (linearmodels). Warns where fewer than eight effective clusters, or than half of all, carry
+    the estimate (one treated unit counts for one): a 95% interval then covers less than nine times
+    in ten.
     Raises ValueError for a column that is not there, NaN, infinities, text, two rows of one unit at
     one time, a unit with one row, a status other than 0 and 1 or explained by unit and time, units
     not nested in clusters, a single cluster.

@@ -70,13 +70,14 @@ def robustness_value(t: float, dof: float, *, q: float = 1.0, level: float | Non
 
     Where $q |t| / \sqrt{dof} > \sqrt{dof - 1} / t^*$, a confounder does most harm while explaining
     less of the outcome than of the treatment, and $RV = (f_q^2 - f_*^2) / (1 + f_q^2)$, with $f_q$
-    and $f_*$ the two terms of f.
+    and $f_*$ the two terms of f (without `level` this never arises).
 
     Parameters: `t`, the coefficient over its *classical* standard error (the algebra is that of
     least squares: a robust error does not fit it); `dof`, residual degrees of freedom of that
     regression, above 1; `q` > 0, the share of the estimate to take away; `level` of confidence, or
     None for the estimate itself.
-    Raises ValueError for what is no such number. Source: Cinelli and Hazlett (2020, section 4.2).
+    Raises ValueError for what is no such number. Source: Cinelli and Hazlett (2020); the last
+    formula is the one of their package sensemakr.
     """
     f_q = _positive("q", q) * abs(_finite("t", t)) / math.sqrt(_dof(dof))
     f_t = _critical(level, dof)
@@ -105,7 +106,7 @@ def omitted_variable_bias(se: float, dof: float, *, r2_a: Any, r2_y: Any) -> Omi
     treatment and of the outcome that the variable explains (numbers, or arrays for a contour).
     Returns `(bias, se)`, with the shapes of the shares.
     Raises ValueError for shares outside their range, `se` or `dof` that are no such number.
-    Source: Cinelli and Hazlett (2020, section 3.2).
+    Source: Cinelli and Hazlett (2020).
     """
     error, n = _positive("se", se), _dof(dof)
     ra, ry = _shares("r2_a", r2_a, below=True), _shares("r2_y", r2_y, below=False)
@@ -124,8 +125,9 @@ def benchmark(
       \eta = \frac{k\,r_a^2}{(1 - k\,r_a)(1 - r_a)}$$
 
     with $r_a$ and $r_y$ the shares of what the *other* covariates leave of A, and of what they and
-    A leave of Y, that the covariate explains; k compares U with it in the same two shares. U is
-    taken as unrelated to X: what of it X tells is adjusted for already.
+    A leave of Y, that the covariate explains; k compares U with it in the same two shares. ($\eta$
+    is the share of U that the covariate explains once A and the others are known.) U is taken as
+    unrelated to X: what of it X tells is adjusted for already.
 
     Parameters: `y` (n,); `a` (n,) treatment, two values or many; `X` (n, p) DataFrame of covariates
     from *before* the treatment, without an intercept; `covariate`, the name of a column, or a list
@@ -133,13 +135,15 @@ def benchmark(
     collider, says nothing about a confounder.
     Returns a table, a row for each k: covariate, k, r2_a, r2_y (the bound), estimate and se, as
     they would be with U included, if U's bias points away from zero.
-    Raises ValueError for NaN, unequal lengths, unknown names, columns that depend on each other, a
-    k that no confounder can have. Warns where the bound on r2_y exceeds 1, and takes 1.
-    Source: Cinelli and Hazlett (2020, section 4.4).
+    Raises ValueError for NaN, unequal lengths, unknown names, columns that depend on each other, an
+    outcome or a treatment that the rest tells, a k that no confounder can have. Warns where the
+    bound on r2_y exceeds 1, and takes 1.
+    Source: Cinelli and Hazlett (2020), and their package sensemakr, whose numbers these are.
     """
     import pandas as pd
 
-    group = [covariate] if isinstance(covariate, str) else list(covariate)
+    several = np.iterable(covariate) and not isinstance(covariate, str)
+    group = list(covariate) if several else [covariate]
     unknown = set(group) - set(as_frame("X", X).columns)
     if unknown or not group:
         raise ValueError(f"covariate is {covariate!r}: name columns of X ({', '.join(names(X))})")
@@ -156,17 +160,19 @@ def benchmark(
     if _ssr(x_, a_) <= 1e-20 * float(treatment @ treatment):
         raise ValueError("a does not vary once X is known: there is nothing to compare")
     r_a = 1 - _ssr(x_, a_) / _ssr(None, a_)
-    r_y = 1 - _ssr(np.column_stack([a_, x_]), y_) / _ssr(a_, y_)
     of_a, of_y = _residuals(x_, a_)[:, 0], _residuals(x_, y_)[:, 0]
     value = float(of_a @ of_y / (of_a @ of_a))
     noise = of_y - value * of_a
+    if noise @ noise <= 1e-20 * float(outcome @ outcome):
+        raise ValueError("y does not vary once a and X are known: nothing is left to explain")
+    r_y = 1 - float(noise @ noise) / _ssr(a_, y_)
     se = math.sqrt(noise @ noise / dof / (of_a @ of_a))
     table = []
     for times in [_positive("k", each) for each in np.atleast_1d(as_numbers("k", k))]:
         r2_a, r2_y = _bounds(times, r_a, r_y)
         bias, error = omitted_variable_bias(se, dof, r2_a=r2_a, r2_y=r2_y)
         adjusted = math.copysign(1, value) * (abs(value) - bias)
-        table.append((" + ".join(group), times, r2_a, r2_y, adjusted, error))
+        table.append((" + ".join(map(str, group)), times, r2_a, r2_y, adjusted, error))
     return pd.DataFrame(table, columns=["covariate", "k", "r2_a", "r2_y", "estimate", "se"])
 
 
@@ -192,9 +198,7 @@ def _bounds(k: float, r_a: float, r_y: float) -> tuple[float, float]:
 def _residuals(columns: Array, targets: Array) -> Array:
     """What a regression on the columns leaves of each target."""
     gram, left = columns.T @ columns, targets
-    for _ in range(
-        2
-    ):  # normal equations square the condition number; the second pass takes it back
+    for _ in (1, 2):  # normal equations square the condition number: the second pass takes it back
         left = left - columns @ np.linalg.solve(gram, columns.T @ left)
     return left
 

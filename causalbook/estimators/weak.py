@@ -44,17 +44,18 @@ def anderson_rubin(y: Any, a: Any, z: Any, X: Any = None, *, level: float = 0.95
     from scipy.special import gammaincinv
 
     p = parts(y, a, z, X)
-    unit = math.sqrt(float(p.y @ p.y) / float(p.a @ p.a)) if p.y.any() and p.a.any() else 1.0
-    basis = np.linalg.qr(p.z)[0]
-    # M(beta) = c Omega - g g' = m0 - beta m1 + beta^2 m2, in units where both columns are alike.
-    m0, m1, m2 = _quadratic(basis, p.y / unit, p.a, 2 * gammaincinv(len(p.z.T) / 2, level))
+    in_y, in_a = (math.sqrt(float(x @ x) / len(x)) or 1.0 for x in (p.y, p.a))
+    basis, c = np.linalg.qr(p.z)[0], 2 * gammaincinv(len(p.z.T) / 2, level)
+    # M(beta) = c Omega - g g' = m0 - beta m1 + beta^2 m2, with both columns in standard deviations:
+    # in other units its parts may differ by more digits than a float has.
+    m0, m1, m2 = _quadratic(basis, p.y / in_y, p.a / in_a, c)
     eye, none = np.eye(len(m0)), np.zeros_like(m0)
     roots = eigvals(np.block([[none, eye], [-m0, m1]]), np.block([[eye, none], [none, m2]]))
     ends = np.unique(roots.real[np.isfinite(roots)])  # a turn that is none does no harm
     found = _joined(ends, lambda beta: m0 - beta * m1 + beta**2 * m2)
     if not found and len(m0) == 1:  # y is beta a without remainder: both roots are that beta
         found = [(float(ends[0]), float(ends[-1]))]
-    return [(low * unit, high * unit) for low, high in found]
+    return [(low * in_y / in_a, high * in_y / in_a) for low, high in found]
 
 
 def _quadratic(basis: Array, y: Array, a: Array, c: float) -> tuple[Array, Array, Array]:

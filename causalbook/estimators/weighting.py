@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from causalbook.arrays import Array, binary, codes, fingerprint, label, numbers, rows, same_length
+from causalbook.arrays import (
+    Array,
+    as_numbers,
+    binary,
+    codes,
+    fingerprint,
+    label,
+    numbers,
+    rows,
+    same_length,
+)
 from causalbook.estimate import Estimate
 from causalbook.nuisance import Fitted
 
@@ -114,7 +124,7 @@ def aipw(
     received, sign = np.where(treated == 1, p, 1 - p), 2 * treated - 1
     notes += _sizes(treated, _target(p, estimand)[0] / received)
     m0, adjust0 = _nuisance("mu0", mu0, n)
-    if mu1 is not None or estimand == "ATE":
+    if mu1 is not None:
         m1, adjust1 = _nuisance("mu1", mu1, n)
     if estimand == "ATE":
         residual = outcome - np.where(treated == 1, m1, m0)
@@ -159,9 +169,10 @@ def _propensity(
     known = "estimated: the error counts it" if isinstance(e, Fitted) else "taken as known"
     notes: tuple[str, ...] = (f"propensities {known}",)
     if clip is not None:
-        low, high = clip
-        if not 0 < low < high < 1:
+        ends = as_numbers("clip", clip).ravel()
+        if len(ends) != 2 or not 0 < ends[0] < ends[1] < 1:
             raise ValueError(f"clip is {clip}: pass (low, high) with 0 < low < high < 1")
+        low, high = ends
         outside = (p < low) | (p > high)
         p, fitted = np.clip(p, low, high), adjust
         notes += (f"{outside.sum():,} of {len(p):,} propensities clipped to [{low:g}, {high:g}]",)

@@ -111,6 +111,17 @@ def test_it_moves_with_the_units(seed, shift, scale):
             assert end == pytest.approx(scale * (before + shift), rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e6, 1e12])
+@pytest.mark.parametrize(("seed", "pi", "k"), [(8, 0.5, 1), (1, 0.1, 1), (2, 0.1, 3)])
+def test_tiny_and_huge_units_lose_nothing(unit, seed, pi, k):
+    y, a, z, X = draw(seed, pi=pi, k=k)
+    found = np.array(anderson_rubin(y, a, z, X))
+    assert np.allclose(np.array(anderson_rubin(y, unit * a, z, X)) * unit, found, rtol=1e-8)
+    assert np.allclose(np.array(anderson_rubin(unit * y, a, z, X)) / unit, found, rtol=1e-8)
+    both = anderson_rubin(unit * y, unit * a, unit * z, X)
+    assert np.allclose(np.array(both), found, rtol=1e-8)
+
+
 def test_a_higher_level_gives_a_larger_set():
     data = draw(8, pi=0.5)
     low, high = (anderson_rubin(*data, level=level)[0] for level in (0.8, 0.99))

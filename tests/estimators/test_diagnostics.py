@@ -118,6 +118,9 @@ def test_a_table_names_the_columns():
     frame = pd.DataFrame(x, columns=["visits", "dwell", "taste"])
     assert balance(frame, a).table["covariate"].tolist() == ["visits", "dwell", "taste"]
     assert balance(x[:, 0].tolist(), a).table["covariate"].tolist() == ["0"]
+    quoted = pd.DataFrame(x, columns=["user's visits", "'dwell'", 7])
+    assert balance(quoted, a).table["covariate"].tolist() == ["user's visits", "'dwell'", "7"]
+    assert balance(pd.Series(x[:, 0], name="it's"), a).table["covariate"].tolist() == ["it's"]
 
 
 def test_overlap_by_hand():
@@ -216,6 +219,8 @@ def test_the_love_plot_says_how_many_reach_the_line_before_and_after():
     assert "after" not in love_plot(balance(x, a)).alt
     with pytest.raises(ValueError, match="check is one of overlap"):
         love_plot(overlap(e, a))
+    with pytest.raises(ValueError, match="check is a DataFrame: pass what balance"):
+        love_plot(check.table)
 
 
 def test_the_love_plot_shows_every_row_and_names_the_points_of_the_first():

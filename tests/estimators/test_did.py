@@ -219,7 +219,7 @@ def test_one_treated_state_has_no_part_in_its_own_error(california):
 def test_castle_doctrine_as_in_the_mixtape():
     # Cheng and Hoekstra (2013) data as Cunningham (2021, Causal Inference: The Mixtape, section
     # 9.6) decomposes them: log homicide on `post`, states and years, no weights or covariates:
-    # .069 (Stata: xtreg l_homicide post i.year, fe; ddtiming l_homicide post, i(sid) t(year)).
+    # .069 (his castle_5.do: areg l_homicide post i.year, a(sid); ddtiming, i(sid) t(year)).
     # The article's own estimates weigh by population and add region-by-year effects.
     frame = datasets.load("castle")
     e = did(frame, "l_homicide", "sid", "year", "post")

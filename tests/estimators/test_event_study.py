@@ -7,7 +7,7 @@ import scipy.stats
 import statsmodels.api as sm
 
 from causalbook import compare, datasets
-from causalbook.estimators import did, event_study, pretrend_test
+from causalbook.estimators import did, event_study, group_time_att, pretrend_test
 
 COLUMNS = "y", "unit", "time", "first"
 
@@ -73,7 +73,7 @@ def test_started_together_the_mean_over_all_times_after_less_before_is_did():
 @pytest.mark.parametrize("keep", [1.0, 0.8], ids=["balanced", "unbalanced"])
 @pytest.mark.parametrize("cluster", [None, "region"])
 def test_agrees_with_least_squares_on_dummies(keep, cluster):
-    frame = draw(n=60, starts=(3, 4, 6), seed=1).assign(region=lambda f: f["unit"] // 2 % 15)
+    frame = draw(n=120, starts=(3, 4, 6), seed=1).assign(region=lambda f: f["unit"] // 2 % 15)
     frame = frame[np.random.default_rng(5).random(len(frame)) < keep]
     study = event_study(frame, *COLUMNS, cluster=cluster)
     labels = pd.factorize(frame[cluster or "unit"])[0]
@@ -101,8 +101,13 @@ def test_castle_doctrine_by_the_year_the_law_took_effect():
     frame = datasets.load("castle")
     first = frame[frame["lag0"] == 1].set_index("sid")["year"]
     frame = frame.assign(first=frame["sid"].map(first))
-    study = event_study(frame, "l_homicide", "sid", "year", "first")
+    few = r"3 of 14 effects rest on fewer than 5 treated clusters \(at -9, -8, \+5\)"
+    with pytest.warns(UserWarning, match=few):
+        study = event_study(frame, "l_homicide", "sid", "year", "first")
     assert list(study) == [k for k in range(-9, 6) if k != -1]
+    said = "the standard error is too small: it rests on {} of 21 treated clusters"
+    noted = {k: e.notes[0] for k, e in study.items() if e.notes}
+    assert noted == {-9: said.format(1), -8: said.format(3), 5: said.format(3)}
     plain = frame.rename(columns={"sid": "unit", "year": "time", "l_homicide": "y"})
     value, _ = by_dummies(plain, list(study), pd.factorize(plain["unit"])[0])
     assert [e.value for e in study.values()] == pytest.approx(value, rel=1e-8)
@@ -160,6 +165,17 @@ def test_with_one_time_before_there_is_nothing_to_test():
     assert "nothing to test" in check.sentence
 
 
+def test_without_errors_the_test_says_so():
+    check = pretrend_test(event_study(draw(n=2, times=4, starts=(2,)), *COLUMNS))
+    assert check.passed is None
+    assert "no standard errors" in check.sentence
+
+
+def test_effects_that_all_treated_units_carry_are_not_called_thin():
+    study = event_study(draw(n=6, starts=(4,)), *COLUMNS)  # three treated, all of them at each time
+    assert all(e.notes == () for e in study.values())
+
+
 def test_one_treated_state_fails_a_test_that_knows_nothing_of_its_chance():
     frame = datasets.load("organ_donations")
     first = frame["State"].map({"California": 4})
@@ -211,6 +227,9 @@ def test_the_test_refuses_what_is_no_study():
     for wrong in ([1], {}, {0: 1.0}, {k: e for k, e in study.items() if k < 0}):
         with pytest.raises(ValueError, match="study"):
             pretrend_test(wrong)
+    changes = group_time_att(draw(), *COLUMNS).dynamic()
+    with pytest.raises(ValueError, match="study has an estimate at -1, the reference"):
+        pretrend_test(changes)
     with pytest.raises(ValueError, match=r"level is 95"):
         pretrend_test(study, level=95)
     wide = draw(n=60, times=16, starts=(14,)).assign(region=lambda f: f["unit"] // 10)

@@ -314,6 +314,25 @@ def test_clusters_weaken_an_instrument_that_varies_between_them():
         two_stage_least_squares(y, a, z, cluster=g)
 
 
+def test_clusters_that_leave_no_error_are_refused():
+    # Both arms are one cluster each: the scores sum to 0 in either, whatever the data.
+    y, a, z = encouraged(n=200)
+    with pytest.raises(ValueError, match=r"cluster .*no error"):
+        two_stage_least_squares(y, a, z, cluster=z)
+    three = np.where((z == 1) & (np.arange(200) % 2 == 0), 2, z)
+    assert two_stage_least_squares(y, a, z, cluster=three).se > 0
+    full = two_stage_least_squares(y, z, z, cluster=np.arange(200) // 20)  # nothing to learn
+    assert full.value == pytest.approx(y[z == 1].mean() - y[z == 0].mean())
+
+
+def test_the_warning_for_clusters_does_not_send_to_a_set_that_knows_none():
+    rng = np.random.default_rng(1986)
+    g = np.repeat(np.arange(12), 50)
+    z, a = (np.arange(12) % 2)[g], rng.normal(size=600)
+    with pytest.warns(UserWarning, match=r"anderson_rubin.* of cluster means"):
+        two_stage_least_squares(a + rng.normal(size=600), a, z, cluster=g)
+
+
 Y, A, Z, X = draw(n=40)
 CONSTANT, BAD = np.ones(40), np.where(np.arange(40) == 3, np.nan, 1.0 * np.arange(40))
 BINARY = np.arange(40) % 2

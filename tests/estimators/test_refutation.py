@@ -233,3 +233,44 @@ def test_an_estimate_without_an_error_is_no_test():
     no_error = type(nothing)(1.0, np.full(6, np.nan), "m", "m", notes=("none",))
     with pytest.raises(ValueError, match="no standard error"):
         negative_control(lambda y, a: no_error, Y, A)
+
+
+# ------------------------------------------------------------- what the sentences say
+
+
+def test_passed_says_of_what(confounded):
+    y, a, x, shared, other = confounded
+    sound = placebo(regression_adjustment, y, a, x, draws=99, seed=1).sentence
+    assert "nothing where nothing is" in sound
+    assert "says nothing of confounding" in sound
+    stuck = placebo(lambda y, a: 0.3, y, a, draws=19, seed=1)
+    assert stuck.passed is False
+    assert "an effect where there is none" in stuck.sentence
+    assert "nothing where nothing is" not in stuck.sentence
+    alarm = negative_control(regression_adjustment, shared, a, x).sentence
+    quiet = negative_control(regression_adjustment, other, a, x).sentence
+    assert "If the treatment cannot move last month" in alarm  # which no data can tell
+    assert "one sound analysis in twenty" in alarm
+    assert "do not move shoe size stay unseen" in quiet
+
+
+def test_an_estimator_that_looks_at_nothing_is_not_tested(confounded):
+    y, a, *_ = confounded
+    check = placebo(lambda y, a: 0.0, y, a, draws=19, seed=1)
+    assert check.passed is None
+    assert "nothing was tried" in check.sentence
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        # |NaN| >= |NaN| is false: such an estimator had the smallest p there is.
+        (lambda: placebo(lambda y, a: np.nan, Y, A, draws=19, seed=1), "estimator returns nan"),
+        (lambda: negative_control(regression_adjustment, X["x"], A, X), "told by X"),
+        (lambda: negative_control(difference_in_means, np.ones(6), A), "outcome does not vary"),
+        (lambda: leave_one_out(lambda y, a, X: 1.0, Y, A, X), "estimator returns a float"),
+    ],
+)
+def test_what_holds_nothing_to_test_is_refused(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()

@@ -326,6 +326,8 @@ def test_impossible_strengths_are_refused(call, says):
         ({"a": np.ones(200)}, "a does not vary"),
         ({"k": 1e9}, "k is 1e"),
         ({"k": [1, -1]}, "k is -1"),
+        ({"covariate": None}, "covariate is None: name columns of X"),
+        ({"y": np.ones(200)}, "y does not vary once a and X are known"),
     ],
 )
 def test_benchmark_refuses(world, change, says):
@@ -334,6 +336,22 @@ def test_benchmark_refuses(world, change, says):
     given_ = {"y": y, "a": a, "X": frame, "covariate": "first"} | change
     with pytest.raises(ValueError, match=says):
         benchmark(given_.pop("y"), given_.pop("a"), given_.pop("X"), **given_)
+
+
+def test_benchmark_refuses_an_outcome_that_is_told_by_the_rest(world):
+    _, a, x, _ = world(0)
+    frame = pd.DataFrame(x, columns=["first", "second", "third"])
+    with pytest.raises(ValueError, match="y does not vary once a and X are known"):
+        benchmark(2 * a + 3 * x[:, 1], a, frame, covariate="first")
+
+
+def test_a_column_may_be_named_by_a_number(world):
+    y, a, x, _ = world(0)
+    named = pd.DataFrame(x, columns=["first", "second", "third"])
+    found = benchmark(y, a, pd.DataFrame(x), covariate=0, k=0.1)
+    same = benchmark(y, a, named, covariate="first", k=0.1)
+    assert found["covariate"].tolist() == ["0"]
+    pd.testing.assert_frame_equal(found.iloc[:, 1:], same.iloc[:, 1:])
 
 
 def test_benchmark_refuses_columns_that_depend_on_each_other(world):
