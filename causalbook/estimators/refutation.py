@@ -94,8 +94,9 @@ def negative_control(
     $$H_0: \; \tau(N) = 0, \qquad \text{for an outcome } N \text{ with } N(1) = N(0)$$
 
     Any "effect" on N is bias: a path from A to N that the adjustment leaves open. Failed if p is
-    below .05, which happens to one sound analysis in twenty. Passing speaks only of confounders that move N as well, and only as far as the
-    interval is narrow; the size of the "effect" on N is not that of the bias in Y.
+    below .05, which happens to one sound analysis in twenty. Passing speaks only of confounders
+    that move N as well, and only as far as the interval is narrow; the size of the "effect" on N is
+    not that of the bias in Y.
 
     Parameters: `estimator`, as for `placebo`, returning an `Estimate`; `outcome` N (n,), settled
     before the treatment or out of its reach, not among the covariates and no cause of `a`; `a`
