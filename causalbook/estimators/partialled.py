@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from causalbook.arrays import Array, design, label, names, numbers, same_length
+from causalbook.arrays import Array, design, label, numbers, same_length
+from causalbook.least_squares import partial_out
 
 NOTHING_LEFT = 1e-12  # share of a column's variance that counts as rounding
 
@@ -34,43 +34,22 @@ def parts(y: Any, a: Any, z: Any, X: Any) -> Parts:
         raise ValueError(
             f"a is {treatment[0]:g} in every row: an effect needs treatments that differ"
         )
-    columns = partial_out(np.column_stack([outcome, treatment, instruments]), X)
+    columns = _partial_out(np.column_stack([outcome, treatment, instruments]), X)
     _refuse_dependent(columns[:, 2:], instruments, label("z", z))
     return Parts(columns[:, 0], columns[:, 1], columns[:, 2:])
 
 
-def partial_out(columns: Array, X: Any) -> Array:
+def _partial_out(columns: Array, X: Any) -> Array:
     """Return what X (n, p) and an intercept leave of the columns (n, m)."""
     n, m = columns.shape
-    x = np.empty((n, 0)) if X is None else design("X", X)
-    same_length(y=columns, X=x)
-    if n <= x.shape[1] + m - 1:
+    p = 0 if X is None else design("X", X).shape[1]
+    if n <= p + m - 1:
         raise ValueError(
-            f"{n} rows for {x.shape[1] + m - 1} coefficients (X, z and intercept): pass more rows, "
-            "or fewer columns"
+            f"{n} rows for {p + m - 1} coefficients (X, z and intercept): pass more rows, or fewer "
+            "columns"
         )
     columns = columns - columns.mean(axis=0)
-    if x.shape[1] == 0:
-        return columns
-    center = x.mean(axis=0)
-    x = x - center
-    gram = x.T @ x
-    scale = np.sqrt(np.diag(gram))
-    still = scale <= NOTHING_LEFT * math.sqrt(n) * np.abs(center)
-    if still.any():
-        found = ", ".join(np.array(names(X))[still])
-        raise ValueError(f"X is constant in column {found}: the intercept is added here, drop it")
-    values, directions = np.linalg.eigh(gram / np.outer(scale, scale))
-    if values[0] < NOTHING_LEFT * values[-1]:
-        found = ", ".join(np.array(names(X))[np.abs(directions[:, 0]) > 0.1])
-        raise ValueError(
-            f"X has columns that depend on each other ({found}): no data can tell their "
-            "coefficients apart; drop one of them"
-        )
-    directions = directions / scale[:, None]
-    for _ in range(2):  # normal equations square the condition number; the second pass mends it
-        columns -= x @ (directions @ ((directions.T @ (x.T @ columns)) / values[:, None]))
-    return columns
+    return columns if X is None else partial_out(X, columns)
 
 
 def _refuse_dependent(z: Array, raw: Array, called: str) -> None:
