@@ -187,7 +187,7 @@ def test_one_arm_is_refused(name, argument, arm):
 DEPENDENT = np.column_stack([X, X[:, 0] - 2 * X[:, 1]])
 
 
-# Balance compares columns one by one, cross_fit leaves it to the learner, mediate has its own tests.
+# Balance compares columns one by one, cross_fit leaves it to the learner; mediate is tested apart.
 LEVELLED = [
     name
     for name, argument in ARRAYS
