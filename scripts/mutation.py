@@ -8,38 +8,41 @@ functions run until one fails. What lies in the text of a message does not count
 in scripts/survivors.toml, each with its reason; a survivor without one, or one that no longer
 survives, makes the run fail. `--share N` takes every N-th mutant.
 
-A mutant is made in a forked child that exchanges the code of the function in place, so that
-everything is imported once.
+Tests are collected once. A mutant is made in a forked child, which exchanges the code of the
+function in place and runs them.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import contextlib
 import copy
 import importlib
 import inspect
-import io
 import os
+import re
 import signal
-import sys
 import tomllib
 import types
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
+
+os.environ["CI"] = "1"  # hypothesis: the same examples for every mutant
 
 import pytest
 from tqdm import tqdm
+
+import causalbook
+from causalbook import estimators, nuisance
 
 ROOT = Path(__file__).resolve().parent.parent
 SURVIVORS = ROOT / "scripts" / "survivors.toml"
 MODULES = ["nuisance", "least_squares", "cross_fitting", "averages", "estimate"] + [
     f"estimators.{path.stem}"
     for path in sorted((ROOT / "causalbook" / "estimators").glob("*.py"))
-    if path.stem not in ("__init__", "answers")
+    if path.stem not in ("__init__", "answers", "practice")
 ]
 NOT_ABOUT_ONE = (
     "test_coverage.py",
@@ -48,7 +51,7 @@ NOT_ABOUT_ONE = (
     "test_mutation.py",
     "test_bad_input.py",
 )
-LIMIT = 120  # seconds after which a mutant counts as caught: it runs for ever
+LIMIT = 90  # seconds after which a mutant counts as caught: it runs for ever
 SWAP: dict[type, list[type]] = {
     ast.Add: [ast.Sub],
     ast.Sub: [ast.Add],
@@ -168,36 +171,28 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 
 def names_of(module: str) -> set[str]:
-    """Public names that a module defines."""
+    """Public names that a module defines; where it defines none, those of its users."""
     loaded = importlib.import_module(f"causalbook.{module}")
-    return {
-        name
-        for name, value in vars(loaded).items()
-        if getattr(value, "__module__", "") == loaded.__name__ and not name.startswith("_")
-    }
+    offered = set(estimators.__all__) | set(nuisance.__all__) | set(causalbook.__all__)
+    own = {n for n in offered & set(vars(loaded)) if vars(loaded)[n].__module__ == loaded.__name__}
+    users = (user for user in MODULES if f"from causalbook.{module} import" in source(user))
+    return own or {name for user in users for name in names_of(user)}
 
 
-def tests_of(module: str) -> list[str]:
-    """Test files that call a public name of the module, the most so first.
+def source(module: str) -> str:
+    """Text of a module."""
+    path = Path(inspect.getfile(importlib.import_module(f"causalbook.{module}")))
+    return path.read_text(encoding="utf-8")
 
-    Where none does, those that call a name of the modules that import it.
-    """
-    folder = ROOT / "causalbook"
-    users = {
-        str(path.relative_to(folder).with_suffix("")).replace("/", ".")
-        for path in folder.rglob("*.py")
-        if f"from causalbook.{module} import" in path.read_text(encoding="utf-8")
-    }
-    users = {user for user in users if user in MODULES}
-    for public in (names_of(module), set().union(*map(names_of, users))):
-        calls = {}
-        for path in (ROOT / "tests").rglob("test_*.py"):
-            if "book" not in path.parts and path.name not in NOT_ABOUT_ONE:
-                text = path.read_text(encoding="utf-8")
-                calls[str(path)] = sum(text.count(f"{name}(") for name in public)
-        if any(calls.values()):
-            return sorted((path for path in calls if calls[path]), key=lambda path: -calls[path])
-    return []
+
+def files_of(module: str) -> list[str]:
+    """Test files that call one of the names, the most so first."""
+    names, calls = names_of(module), {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if "book" not in path.parts and path.name not in NOT_ABOUT_ONE:
+            text = path.read_text(encoding="utf-8")
+            calls[str(path)] = sum(len(re.findall(rf"\b{name}\(", text)) for name in names)
+    return sorted((path for path in calls if calls[path]), key=lambda path: -calls[path])
 
 
 def exchange(mutant: Mutant) -> None:
@@ -210,24 +205,74 @@ def exchange(mutant: Mutant) -> None:
     target.__code__ = mutant.code  # type: ignore[attr-defined]
 
 
-def caught(mutant: Mutant | None, tests: list[str]) -> bool:
-    """Run the tests with the mutant in a forked child, until one fails; None changes nothing."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(LIMIT)
+class Trials:
+    """A pytest plugin: when all tests are collected, run them for each mutant in a forked child."""
+
+    def __init__(self, mutants: list[Mutant | None], files: dict[str, list[str]], jobs: int):
+        self.mutants, self.files, self.jobs = mutants, files, jobs
+        self.caught: dict[int, bool] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Fork, at most `jobs` at a time; say that the tests themselves are done."""
+        waiting: dict[int, int] = {}
+        bar = tqdm(total=len(self.mutants), unit="mutant", disable=None)
+        for k, mutant in enumerate(self.mutants):
+            if len(waiting) == self.jobs:
+                self.wait(waiting, bar)
+            child = os.fork()
+            if child == 0:
+                self.attempt(session, mutant)
+            waiting[child] = k
+        while waiting:
+            self.wait(waiting, bar)
+        return True
+
+    def wait(self, waiting: dict[int, int], bar: tqdm) -> None:
+        """Wait for one child and note what became of its mutant."""
+        child, status = os.wait()
+        self.caught[waiting.pop(child)] = os.waitstatus_to_exitcode(status) != 0
+        bar.update()
+
+    def attempt(self, session: pytest.Session, mutant: Mutant | None) -> NoReturn:
+        """Exchange the code and run the tests of its module until one fails."""
+        signal.alarm(LIMIT if mutant else 10 * LIMIT)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         try:
-            if mutant is not None:
+            order = self.files[mutant.module] if mutant else every_file(self.files)
+            items = sorted(
+                (item for item in session.items if str(item.path) in order),
+                key=lambda item: order.index(str(item.path)),
+            )
+            if mutant:
                 exchange(mutant)
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(io.StringIO()),
-            ):
-                status = pytest.main([*options, *tests])
-            os._exit(0 if status == pytest.ExitCode.OK else 1)
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.testsfailed:
+                    os._exit(1)
+            os._exit(0 if items else 1)
         except BaseException:
             os._exit(1)  # what cannot even run is caught
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+
+
+def every_file(files: dict[str, list[str]]) -> list[str]:
+    """All test files, once each."""
+    return list(dict.fromkeys(path for paths in files.values() for path in paths))
+
+
+def fates(mutants: list[Mutant | None], jobs: int) -> list[bool]:
+    """Tell of each mutant whether a test failed; None stands for no mutant at all."""
+    modules = dict.fromkeys(m.module for m in mutants if m)
+    files = {module: files_of(module) for module in modules}
+    untested = [module for module in modules if not files[module]]
+    if untested:
+        raise SystemExit(f"no test calls anything of {', '.join(untested)}")
+    trials = Trials(mutants, files, jobs)
+    options = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:terminal"]
+    status = pytest.main([*options, *every_file(files)], plugins=[trials])
+    if len(trials.caught) < len(mutants):
+        raise SystemExit(f"the tests cannot be collected: pytest ends with {status}")
+    return [trials.caught[k] for k in range(len(mutants))]
 
 
 def explained() -> dict[tuple[str, str, str, str, int], str]:
@@ -247,20 +292,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     chosen = parser.parse_args()
     os.chdir(ROOT)
-    sys.path.insert(0, str(ROOT))
     known = explained()
-    for name in ("scipy.stats", "statsmodels.api", "sklearn.linear_model", "pandas"):
-        importlib.import_module(name)  # once, here, and not in every child
-    every = [m for module in chosen.modules for m in mutants(module)][:: chosen.share]
-    tests = {module: tests_of(module) for module in chosen.modules}
-    broken = [
-        module for module in chosen.modules if not tests[module] or caught(None, tests[module])
-    ]
-    if broken:
-        raise SystemExit(f"no tests, or tests that fail without a mutant: {', '.join(broken)}")
-    with ThreadPoolExecutor(chosen.jobs) as pool:
-        runs = pool.map(lambda m: caught(m, tests[m.module]), every)
-        fate = list(tqdm(runs, total=len(every), unit="mutant", disable=None))
+    every: list[Mutant] = [m for module in chosen.modules for m in mutants(module)]
+    every = every[:: chosen.share]
+    # A sample is drawn by the tests, which find out by themselves whether they pass.
+    control: list[Mutant | None] = [] if chosen.share > 1 else [None]
+    fate = fates([*control, *every], chosen.jobs)
+    if control and fate.pop(0):
+        raise SystemExit("a test fails without a mutant: mend it first")
     alive = {m.key: m for m, dead in zip(every, fate, strict=True) if not dead}
     unexplained = [key for key in alive if key not in known]
     risen = [m.key for m, dead in zip(every, fate, strict=True) if dead and m.key in known]
