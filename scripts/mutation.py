@@ -200,7 +200,7 @@ def exchange(mutant: Mutant) -> None:
     target = importlib.import_module(f"causalbook.{mutant.module}")
     for name in mutant.function.split("."):
         target = vars(target)[name]
-    for wrapped in ("func", "fget", "__func__"):  # cached and other properties, class methods
+    for wrapped in ("func", "fget", "__func__", "__wrapped__"):  # properties, class methods, caches
         target = getattr(target, wrapped, None) or target
     target.__code__ = mutant.code  # type: ignore[attr-defined]
 
