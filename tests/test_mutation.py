@@ -5,8 +5,6 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "mutation.py"
 SHARE = 60  # every sixtieth mutant; all of them take a quarter of an hour
@@ -19,7 +17,6 @@ def test_every_survivor_has_a_reason():
         assert len(survivor["why"].split()) > 4, survivor
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="forks")
 def test_a_sample_of_the_mutants_is_caught_or_explained():
     command = [sys.executable, str(SCRIPT), "--share", str(SHARE), "--jobs", "1"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=900)

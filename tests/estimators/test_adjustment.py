@@ -196,20 +196,6 @@ def test_the_short_coefficient_is_the_long_one_plus_delta_times_gamma():
     assert short == pytest.approx(difference_in_means(y, a).value, rel=1e-10)
 
 
-@pytest.fixture(scope="module")
-def nhefs():
-    """The 1,566 rows and covariates of Hernan and Robins (2020), chapter 13."""
-    frame = datasets.load("nhefs").dropna(subset=["wt82_71"])
-    assert len(frame) == 1566
-    kinds = frame[["education", "exercise", "active"]].astype(int).astype("category")
-    x = pd.get_dummies(kinds, drop_first=True, dtype=float)
-    for name in ("sex", "race"):
-        x[name] = frame[name].astype(float)
-    for name in ("age", "smokeintensity", "smokeyrs", "wt71"):
-        x[name], x[f"{name}^2"] = frame[name], frame[name] ** 2
-    return x, frame["qsmk"].to_numpy(float), frame["wt82_71"].to_numpy()
-
-
 def test_nhefs_standardised_by_the_books_model_and_by_one_model_an_arm(nhefs):
     # Hernan and Robins (2020), section 13.3: 3.5 kg; program 13.3 gives 3.517. Their model is one
     # for both arms, linear with squares and the single product of qsmk and smokeintensity.

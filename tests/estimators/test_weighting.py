@@ -5,13 +5,11 @@ from fractions import Fraction
 from itertools import product
 
 import numpy as np
-import pandas as pd
 import pytest
 import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causalbook import datasets
 from causalbook.estimators import Log, ips, ipw, snips
 from causalbook.nuisance import logit
 from causalbook.potential_outcomes import ab_test
@@ -102,20 +100,6 @@ def test_with_known_weights_it_is_weighted_least_squares_with_robust_errors(esti
     ours = ipw(y, a, e, estimand=estimand)
     assert abs(ours.value / peer.params[1] - 1) < 1e-10
     assert abs(ours.se / peer.bse[1] - 1) < 1e-10
-
-
-@pytest.fixture(scope="module")
-def nhefs():
-    """The 1,566 rows and the propensity model of Hernan and Robins (2020), chapter 12."""
-    frame = datasets.load("nhefs").dropna(subset=["wt82_71"])
-    assert len(frame) == 1566
-    kinds = frame[["education", "exercise", "active"]].astype(int).astype("category")
-    x = pd.get_dummies(kinds, drop_first=True, dtype=float)
-    for name in ("sex", "race"):
-        x[name] = frame[name].astype(float)
-    for name in ("age", "smokeintensity", "smokeyrs", "wt71"):
-        x[name], x[f"{name}^2"] = frame[name], frame[name] ** 2
-    return x, frame["qsmk"].to_numpy(float), frame["wt82_71"].to_numpy()
 
 
 def test_nhefs_with_weights_taken_as_known(nhefs):
