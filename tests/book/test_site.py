@@ -24,6 +24,8 @@ SOURCE = Path(os.environ.get("BOOK_SOURCE", ROOT))
 SITE = SOURCE / "_build" / "html"
 BOOK = [f"{name}.html" for name in parse_toc_yaml(SOURCE / "_toc.yml")]
 PAGES = [*BOOK, "search.html"]
+# One worker looks at a page for all the tests that share its visit (pytest --dist loadgroup).
+VISITED = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PAGES]
 MODES = ["light", "dark"]
 # The settings stand in window.MathJax before the script has come that fills in the rest.
 MATHS_READY = """() => !window.MathJax
@@ -149,23 +151,23 @@ def watch(page: Page, faults: list[str]) -> None:
     page.on("response", received)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", VISITED)
 def test_page_asks_no_other_host(name: str, visit: Callable[[str], Visit]) -> None:
     assert visit(name).asked == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", VISITED)
 def test_page_has_no_errors_and_one_title(name: str, visit: Callable[[str], Visit]) -> None:
     assert visit(name).faults == []
     assert visit(name).headings == 1
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", VISITED)
 def test_page_fits_a_phone(name: str, visit: Callable[[str], Visit]) -> None:
     assert 0 < visit(name).width_on_phone <= 390
 
 
-@pytest.mark.parametrize("name", BOOK)
+@pytest.mark.parametrize("name", VISITED[: len(BOOK)])
 def test_mathematics_is_set(name: str, visit: Callable[[str], Visit]) -> None:
     assert visit(name).formulas == len(parsed(SITE / name).select("article .math"))
     assert visit(name).wrong_formulas == 0
