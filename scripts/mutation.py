@@ -35,14 +35,18 @@ import pytest
 from tqdm import tqdm
 
 import causalbook
-from causalbook import estimators, nuisance
+from causalbook import estimators, nuisance, recommenders
 
 ROOT = Path(__file__).resolve().parent.parent
 SURVIVORS = ROOT / "scripts" / "survivors.toml"
 MODULES = ["nuisance", "least_squares", "cross_fitting", "averages", "estimate"] + [
     f"estimators.{path.stem}"
     for path in sorted((ROOT / "causalbook" / "estimators").glob("*.py"))
-    if path.stem not in ("__init__", "answers", "practice")
+    if path.stem != "__init__" and not path.stem.startswith(("answers", "practice"))
+]
+# Of the recommenders those that estimate; the others simulate, or learn by torch.
+MODULES += [
+    f"recommenders.{name}" for name in ("classics", "ranking", "exposure", "risk", "clicks")
 ]
 NOT_ABOUT_ONE = (
     "test_coverage.py",
@@ -173,7 +177,8 @@ def mutants(module: str) -> Iterator[Mutant]:
 def names_of(module: str) -> set[str]:
     """Public names that a module defines; where it defines none, those of its users."""
     loaded = importlib.import_module(f"causalbook.{module}")
-    offered = set(estimators.__all__) | set(nuisance.__all__) | set(causalbook.__all__)
+    books = (estimators, recommenders, nuisance, causalbook)
+    offered = {name for book in books for name in book.__all__}
     own = {n for n in offered & set(vars(loaded)) if vars(loaded)[n].__module__ == loaded.__name__}
     users = (user for user in MODULES if f"from causalbook.{module} import" in source(user))
     return own or {name for user in users for name in names_of(user)}

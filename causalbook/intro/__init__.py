@@ -1,0 +1,1 @@
+"""The introduction: nothing to compute but its exercises."""
