@@ -39,7 +39,7 @@ def cross_fit(
     """
     t, x = numbers("target", target), X if hasattr(X, "columns") else design("X", X)
     same_length(X=x, target=t)
-    k = _folds(folds, len(t), stratify, cluster, seed)
+    k = numbered_folds(folds, len(t), stratify, cluster, seed)
     use, classifies = mask(where, len(t)), hasattr(learner, "predict_proba")
     if classifies and not np.isin(t, (0, 1)).all():
         raise ValueError(
@@ -60,7 +60,7 @@ def cross_fit(
             )
         model = deepcopy(learner)
         model.fit(take(x, learn), t[learn])
-        fitted[held] = _predict(model, take(x, held))
+        fitted[held] = predictions(model, take(x, held))
     bad = ~np.isfinite(fitted)
     if bad.any():
         raise ValueError(f"learner predicts NaN or infinity in {rows(bad)}: use another learner")
@@ -72,13 +72,14 @@ def take(X: Any, use: npt.NDArray[np.bool_]) -> Any:
     return X.loc[use] if hasattr(X, "columns") else np.asarray(X)[use]
 
 
-def _predict(learner: Any, x: Array) -> Array:
+def predictions(learner: Any, x: Array) -> Array:
+    """Return a fitted learner's predictions: probabilities of a 1, where it gives some."""
     if hasattr(learner, "predict_proba"):
         return np.asarray(learner.predict_proba(x), dtype=np.float64)[:, 1]
     return np.asarray(learner.predict(x), dtype=np.float64).reshape(len(x))
 
 
-def _folds(folds: Any, n: int, stratify: Any, cluster: Any, seed: int) -> Ints:
+def numbered_folds(folds: Any, n: int, stratify: Any, cluster: Any, seed: int) -> Ints:
     """Number the folds of the rows: drawn by cluster, in turn within each stratum."""
     groups = np.arange(n) if cluster is None else codes("cluster", cluster)
     same_length(X=np.empty(n), cluster=groups)

@@ -6,6 +6,9 @@ import math
 from functools import partial
 
 from causalbook.estimators import practice as by
+from causalbook.estimators import practice_policies as policies
+from causalbook.estimators import practice_ratings as ratings
+from causalbook.estimators import practice_uplift as uplift
 from causalbook.estimators.practice import (
     practice_arms,
     practice_influences,
@@ -16,6 +19,9 @@ from causalbook.estimators.practice import (
     practice_visits,
     scored_visits,
 )
+from causalbook.estimators.practice_policies import practice_weeks
+from causalbook.estimators.practice_ratings import practice_pairs
+from causalbook.estimators.practice_uplift import practice_rule
 from causalbook.exercises import Exercise
 
 __all__ = [
@@ -24,13 +30,38 @@ __all__ = [
     "practice_influences",
     "practice_log",
     "practice_mail",
+    "practice_pairs",
     "practice_panel",
+    "practice_rule",
     "practice_twins",
     "practice_visits",
+    "practice_weeks",
     "scored_visits",
 ]
 
 EXERCISES = {
+    "debiased_recommenders": Exercise(
+        ratings.risk,
+        {
+            "mean of the observed": (
+                ratings.mean_of_the_observed,
+                "This is the mean over the four films that were watched. Each of them stands for "
+                "one over its propensity pairs: weigh its loss by that.",
+            ),
+            "divided by the observed": (
+                ratings.divided_by_the_observed,
+                "The weights are right. They stand for all pairs, so divide by the six pairs, not "
+                "by the four observed.",
+            ),
+            "divided by the weights": (
+                ratings.divided_by_the_weights,
+                "This divides by the sum of the weights: it is SNIPS, whose weights need not add "
+                "up to the six pairs. IPS divides by the six.",
+            ),
+        },
+        "Weigh the loss of each observed pair by one over its propensity, add up, and average over "
+        "all pairs, the unobserved counting as zero.",
+    ),
     "difference_in_differences": Exercise(
         by.second_difference,
         {
@@ -149,6 +180,28 @@ EXERCISES = {
         "Give each round the weight (1 if item 1 was shown, else 0) / pscore, multiply by the "
         "reward, and average over all rounds.",
     ),
+    "off_policy_learning": Exercise(
+        policies.balanced,
+        {
+            "each week by its own": (
+                policies.own_propensity,
+                "You divided each round by the policy of its own week. That is unbiased, and the "
+                "week that hardly showed item 1 gets the heaviest rounds. Divide by the mixture.",
+            ),
+            "weeks of equal length": (
+                policies.halves,
+                "You took the plain average of the two probabilities. The first week has six of "
+                "the ten rounds: its policy counts with six tenths.",
+            ),
+            "mean of two estimates": (
+                policies.week_by_week,
+                "You estimated each week by itself and averaged. Stack the rounds first, as one "
+                "log of the mixture.",
+            ),
+        },
+        "For each round that showed item 1, divide the reward by the two policies' probabilities, "
+        "averaged with the weeks' shares of the rounds; average over all ten rounds.",
+    ),
     "propensity": Exercise(
         lambda: by.hajek(lambda e: 1 / (1 - e)),
         {
@@ -214,5 +267,27 @@ EXERCISES = {
         },
         "Take the formula for the size of the bias: the standard error, the root of the degrees of "
         "freedom, the root of a product of shares; then subtract.",
+    ),
+    "uplift": Exercise(
+        uplift.rule_value,
+        {
+            "unweighted": (
+                uplift.unweighted,
+                "This is the mean of those whom chance gave what the rule would. Some had a small "
+                "chance of that, and speak for more users: divide each outcome by that chance.",
+            ),
+            "treated only": (
+                uplift.treated_only,
+                "You counted only users whom the rule treats. The others are part of its value "
+                "too, with the outcome that they have without treatment.",
+            ),
+            "divided by those who agree": (
+                uplift.per_agreeing,
+                "The weights are right. Divide by all eight users: those for whom chance and rule "
+                "differ count with zero.",
+            ),
+        },
+        "Where A is what the rule says, divide Y by the chance of that (e, or 1 - e); add, and "
+        "divide by all users.",
     ),
 }

@@ -147,28 +147,29 @@ class Log:
 
 
 def _actions(action: Any) -> Ints:
-    called = label("action", action)
-    if any(isinstance(value, str) for value in as_array("action", action).flat[:1]):
+    called, array = label("action", action), as_array("action", action)
+    if any(isinstance(value, str) for value in array.flat[:1]):
         raise ValueError(
             f"{called} holds labels, not numbers: number them in the order of the columns of your "
             "policy, for example with frame[column].map({'first item': 0, 'second item': 1})"
         )
-    values = numbers("action", action)
-    bad = values != np.floor(values)
-    if bad.any():
+    whole = array.dtype.kind in "iu" and array.ndim == 1 and array.size > 0
+    values: Any = array if whole else numbers("action", action)  # no detour over floats
+    if not (whole or (values == np.floor(values)).all()):
+        bad = values != np.floor(values)
         raise ValueError(f"{called} is not a whole number in {rows(bad)}: actions are 0, 1, 2, ...")
-    bad = values < 0
-    if bad.any():
+    if values.min() < 0:
         raise ValueError(
-            f"{called} is negative in {rows(bad)}: number the actions from 0 (-1 is what pandas "
-            "writes for a missing category)"
+            f"{called} is negative in {rows(values < 0)}: number the actions from 0 (-1 is what "
+            "pandas writes for a missing category)"
         )
     if values.max() > MANY:
         raise ValueError(
             f"{called} goes up to {values.max():.3g}: identifiers, not numbers from 0; number them "
             "in the order of the columns of your policy"
         )
-    return values.astype(np.int64)
+    whole_numbers: Ints = values.astype(np.int64, copy=False)
+    return whole_numbers
 
 
 def _propensities(pscore: Any) -> Array:
@@ -203,15 +204,16 @@ def distributions(name: str, pi: Any, n: int) -> Array:
         raise ValueError(
             f"unequal lengths: {name} has {len(p):,} rows, the log has {n:,}; pass one row a round"
         )
-    total = np.einsum("ia->i", p)  # a NaN in a row makes its sum NaN
-    if np.isnan(total).any():
+    total = np.einsum("ia->i", p)
+    low, high = total.min(), total.max()  # a NaN in a row makes its sum NaN, and these
+    if np.isnan(low):
         raise ValueError(
             f"{name} is NaN in {rows(np.isnan(total))}: give each action a probability"
         )
     if p.min() < 0:
         raise ValueError(f"{name} is negative in {rows((p < 0).any(axis=1))}: no probability is")
-    bad = np.abs(total - 1) > 1e-6
-    if bad.any():
+    if max(high - 1, 1 - low) > 1e-6:
+        bad = np.abs(total - 1) > 1e-6
         raise ValueError(
             f"{name} does not sum to 1 in {rows(bad)} (the first sums to {total[bad][0]:.6g}): "
             "divide each row by its sum if that is what you mean"

@@ -104,6 +104,38 @@ CALLS = {
     "dm": (policy(est.dm), ROUNDS | {"q": PI}),
     "dr": (policy(est.dr), ROUNDS | {"q": PI}),
     "evaluate": (policy(est.evaluate), ROUNDS | {"q": PI}),
+    "switch_dr": (policy(est.switch_dr), ROUNDS | {"q": PI, "tau": 1.0}),
+    "mips": (
+        lambda reward, pi, embedding: est.mips(
+            est.Log(A, reward, np.full(N, 0.5), policy=PI), pi, embedding
+        ),
+        {"reward": Y, "pi": PI, "embedding": np.arange(2)},
+    ),
+    "position_ips": (est.position_ips, {"reward": X, "pscore": PI, "pi": PI, "cluster": G}),
+    "slate_ips": (est.slate_ips, {"reward": X, "pscore": PI, "pi": PI, "cluster": G}),
+    "pool": (
+        lambda loggers: est.pool([est.Log(A, Y, E)] * 2, [loggers, loggers]),
+        {"loggers": np.tile(E, 2)},
+    ),
+    "support": (policy(est.support), ROUNDS),
+    "interval_check": (policy(est.interval_check), ROUNDS | {"seed": 0, "replications": 3}),
+    "learn_policy": (
+        lambda reward, X, q: est.learn_policy(est.Log(A, reward, E), X, q, ridge=1.0),
+        {"reward": Y, "X": X, "q": PI},
+    ),
+    "s_learner": (est.s_learner, {"X": X, "a": A, "y": Y}),
+    "t_learner": (est.t_learner, {"X": X, "a": A, "y": Y}),
+    "x_learner": (est.x_learner, {"X": X, "a": A, "y": Y}),
+    "r_learner": (est.r_learner, {"X": X, "a": A, "y": Y, "e": E, "cluster": G}),
+    "dr_learner": (est.dr_learner, {"X": X, "a": A, "y": Y, "e": E, "cluster": G}),
+    "causal_tree": (
+        est.causal_tree,
+        {"X": X, "a": A, "y": Y, "e": E, "min_leaf": 5, "cluster": G},
+    ),
+    "policy_value": (est.policy_value, {"treat": Z, "y": Y, "a": A, "e": E, "cluster": G}),
+    "qini": (est.qini, {"effect": Y, "y": Y, "a": A, "e": E, "cluster": G}),
+    "calibration": (est.calibration, {"effect": Y, "y": Y, "a": A, "e": E, "cluster": G}),
+    "within_budget": (est.within_budget, {"effect": Y, "cost": E, "budget": 9.0}),
     "logit": (nuisance.logit, {"X": X, "a": A}),
     "linear": (nuisance.linear, {"X": X, "y": Y}),
     "cross_fit": (
@@ -117,7 +149,7 @@ ARRAYS = [
     for argument, value in good.items()
     if isinstance(value, np.ndarray | pd.DataFrame)
 ]
-LABELS = ("cluster", "folds", "strata")  # any label will do, text too
+LABELS = ("cluster", "folds", "strata", "embedding")  # any label will do, text too
 
 
 def first(column, value):
@@ -187,13 +219,14 @@ def test_one_arm_is_refused(name, argument, arm):
 DEPENDENT = np.column_stack([X, X[:, 0] - 2 * X[:, 1]])
 
 
-# Balance compares columns one by one, cross_fit leaves it to the learner; mediate is tested apart.
+# Balance and the tree take columns one by one, cross_fit leaves it to the learner, a policy has
+# more parameters than it needs; mediate is tested apart.
 LEVELLED = [
     name
     for name, argument in ARRAYS
     if argument == "X"
     and "estimator" not in CALLS[name][1]
-    and name not in ("balance", "cross_fit", "mediate")
+    and name not in ("balance", "causal_tree", "cross_fit", "learn_policy", "mediate")
 ]
 
 
