@@ -500,15 +500,15 @@ def by_switch_dr(rng):
     return switch_dr(log, TARGET[x], CLICK[x], tau=2.0), VALUE
 
 
-KIND = np.array([0, 0, 1, 2, 2])  # of the five items; here the kind is all that counts
-BY_KIND = np.array([[0.1, 0.2, 0.4], [0.3, 0.2, 0.1], [0.2, 0.1, 0.3]])
+CATEGORY = np.array([0, 0, 1, 2, 2])  # of the five items; here the kind is all that counts
+BY_CATEGORY = np.array([[0.1, 0.2, 0.4], [0.3, 0.2, 0.1], [0.2, 0.1, 0.3]])
 
 
 def by_mips(rng):
     x, log = clicks(rng)
-    r = rng.random(log.n) < BY_KIND[x, KIND[log.action]]
+    r = rng.random(log.n) < BY_CATEGORY[x, CATEGORY[log.action]]
     log = Log(log.action, r, log.pscore, policy=log.policy)
-    return mips(log, TARGET[x], KIND), SHARES @ (TARGET * BY_KIND[:, KIND]).sum(axis=1)
+    return mips(log, TARGET[x], CATEGORY), SHARES @ (TARGET * BY_CATEGORY[:, CATEGORY]).sum(axis=1)
 
 
 def slates(rng, method, n=1500):

@@ -49,8 +49,9 @@ def learn_policy(
     pessimism $\lambda$ a policy pays for what the log does not know (counterfactual risk
     minimisation). Without q it is IPS that is maximised, which then prefers to leave or to repeat
     what was logged by the sign of the reward alone. The search starts at the uniform policy and
-    finds a local maximum, which in a table may lie a few per cent below the highest; without
-    `ridge` the best policy may lie at infinity, and the search stops close by.
+    finds a local maximum; with rare rewards and neither pessimism nor ridge it lay up to a fifth
+    below the highest. Without `ridge` the best policy may lie at infinity: the search stops close
+    by. An action that never earned anything in the log has no spread, and is not doubted.
 
     Parameters: `log`; `X` (n, p) covariates; `q` (n, n_actions) predicted rewards, fitted on other
     data or cross-fitted, or None for 0; `pessimism` $\lambda \ge 0$, in standard errors; `ridge`
