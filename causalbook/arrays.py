@@ -110,6 +110,18 @@ def names(X: Any) -> list[str]:
     return [repr(own)] if own else [str(j) for j in range(1 if np.ndim(X) == 1 else np.shape(X)[1])]
 
 
+def refuse_other_columns(X: Any, fitted: list[str]) -> None:
+    """Refuse covariates with other columns than those fitted, by `names`, or in another order."""
+    found = names(X)
+    if len(found) != len(fitted):
+        raise ValueError(f"X has {len(found)} columns, fitted were {len(fitted)}")
+    if found != fitted and not any(name.isdigit() for name in found + fitted):
+        raise ValueError(
+            f"X has the columns {', '.join(found)}, fitted were {', '.join(fitted)}: pass the same "
+            "ones, in the same order"
+        )
+
+
 def mask(where: Any, n: int) -> npt.NDArray[np.bool_]:
     """Return the rows to learn from as True and False; all of them for None."""
     if where is None:

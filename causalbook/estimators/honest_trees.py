@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from causalbook.arrays import Array, Ints, binary, codes, design, fingerprint, numbers, same_length
+from causalbook.arrays import (
+    Array,
+    Ints,
+    binary,
+    codes,
+    design,
+    fingerprint,
+    names,
+    numbers,
+    refuse_other_columns,
+    same_length,
+)
 from causalbook.cross_fitting import numbered_folds
 from causalbook.estimate import Estimate
 from causalbook.estimators.weighting import ipw
@@ -44,13 +55,12 @@ class CausalTree:
     estimates: tuple[Estimate, ...]
     chose: Mask
     root: _Split | int
-    columns: int
+    columns: list[str]
 
     def apply(self, X: Any) -> Ints:
         """Number the leaf of each row of `X`, (n,)."""
         x = design("X", X)
-        if x.shape[1] != self.columns:
-            raise ValueError(f"X has {x.shape[1]} columns, fitted were {self.columns}")
+        refuse_other_columns(X, self.columns)
         leaf = np.empty(len(x), dtype=np.int64)
         _send(self.root, x, np.arange(len(x)), leaf)
         return leaf
@@ -125,9 +135,7 @@ def causal_tree(
         name = f"effect where {rule}"
         how = "honest leaf"
         estimates.append(Estimate(leaf.value, psi, name, how, cluster=groups, sample=sample))
-    return CausalTree(
-        _described(found, estimates, chose), tuple(estimates), chose, root, x.shape[1]
-    )
+    return CausalTree(_described(found, estimates, chose), tuple(estimates), chose, root, names(X))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from causalbook.arrays import Array, as_numbers, binary, design, label, numbers, rows, same_length
+from causalbook.arrays import (
+    Array,
+    as_numbers,
+    binary,
+    design,
+    label,
+    names,
+    numbers,
+    refuse_other_columns,
+    rows,
+    same_length,
+)
 from causalbook.cross_fitting import cross_fit, predictions, take
 from causalbook.estimators.weighting import aipw
 from causalbook.least_squares import gram, refuse_dependence, standardise
@@ -23,16 +34,18 @@ Function = Callable[[Any], Array]
 class EffectModel:
     r"""A fitted function of the covariates, $\hat\tau(x)$. It has no standard error.
 
-    Parameters: `method`, how it was learned; `effect`, the function. Judge it on rows that it has
-    not seen: by `qini`, `calibration` and `policy_value`.
+    Parameters: `method`, how it was learned; `effect`, the function; `columns` it was fitted on.
+    Judge it on rows that it has not seen: by `qini`, `calibration` and `policy_value`.
     """
 
     method: str
     effect: Function
+    columns: list[str]
 
     def predict(self, X: Any) -> Array:
-        """Predict the effect for each row of `X`, with the columns that were fitted; (n,)."""
+        """Predict the effect for each row of `X`, (n,); raises ValueError for other columns."""
         design("X", X)
+        refuse_other_columns(X, self.columns)
         return self.effect(X)
 
     def __repr__(self) -> str:
@@ -58,7 +71,7 @@ def s_learner(X: Any, a: Any, y: Any, *, learner: Any = None) -> EffectModel:
     def effect(x: Any) -> Array:
         return mu(_beside(x, np.ones(len(x)))) - mu(_beside(x, np.zeros(len(x))))
 
-    return EffectModel("S-learner", effect)
+    return EffectModel("S-learner", effect, names(X))
 
 
 def t_learner(X: Any, a: Any, y: Any, *, learner: Any = None) -> EffectModel:
@@ -70,7 +83,7 @@ def t_learner(X: Any, a: Any, y: Any, *, learner: Any = None) -> EffectModel:
     """
     X, a, y = _checked(X, a, y)
     mu0, mu1 = (_fit("learner", learner, take(X, a == arm), y[a == arm]) for arm in (0, 1))
-    return EffectModel("T-learner", lambda x: mu1(x) - mu0(x))
+    return EffectModel("T-learner", lambda x: mu1(x) - mu0(x), names(X))
 
 
 def x_learner(
@@ -101,7 +114,7 @@ def x_learner(
         p = share(x)
         return p * tau0(x) + (1 - p) * tau1(x)
 
-    return EffectModel("X-learner", effect)
+    return EffectModel("X-learner", effect, names(X))
 
 
 def r_learner(
@@ -146,7 +159,7 @@ def r_learner(
     v = a - _chances(e, X, a, how)
     model = deepcopy(_WeightedLinear() if learner_tau is None else learner_tau)
     model.fit(X, u / v, sample_weight=v**2)
-    return EffectModel("R-learner", lambda x: predictions(model, x))
+    return EffectModel("R-learner", lambda x: predictions(model, x), names(X))
 
 
 def dr_learner(
@@ -180,7 +193,7 @@ def dr_learner(
     mu0, mu1 = (cross_fit(_or_linear(learner), X, y, where=a == arm, **how) for arm in (0, 1))
     average = aipw(y, a, _chances(e, X, a, how), mu0, mu1)
     tau = _fit("learner_tau", learner_tau, X, average.value + average.influence)
-    return EffectModel("DR-learner", tau)
+    return EffectModel("DR-learner", tau, names(X))
 
 
 class _WeightedLinear:

@@ -146,7 +146,7 @@ def _over_users(value: Array, estimand: str, sample: str) -> Estimate:
 
 def _length(k: Any) -> int:
     if not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k is {k!r}: pass the length of the lists, a whole number from 1")
+        raise ValueError(f"k is {k!r}: pass a whole number from 1")
     return int(k)
 
 

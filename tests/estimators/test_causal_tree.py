@@ -244,3 +244,11 @@ def test_as_many_rows_of_an_arm_as_a_leaf_needs_are_enough():
     assert tree.root == 0
     with pytest.raises(ValueError, match="min_leaf is 11, and an arm has 10 rows"):
         causal_tree(x, a, y, min_leaf=11)
+
+
+def test_columns_in_another_order_are_refused():
+    rng = np.random.default_rng(6)
+    X = pd.DataFrame(rng.normal(size=(400, 2)), columns=["loyal", "bargains"])
+    tree = causal_tree(X, np.arange(400) % 2, rng.normal(size=400))
+    with pytest.raises(ValueError, match="X has the columns 'bargains', 'loyal', fitted were 'loy"):
+        tree.predict(X[["bargains", "loyal"]])

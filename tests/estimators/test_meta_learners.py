@@ -367,7 +367,20 @@ def test_predicting_from_gaps_or_other_columns_is_refused(learn):
     model = learn(X, a, y)
     with pytest.raises(ValueError, match=r"X is NaN or infinite in 1 of 2"):
         model.predict([[np.nan, 0.0], [0.0, 0.0]])
-    if learn is not r_learner:
-        with pytest.raises(ValueError, match=r"X has \d columns, fitted were \d"):
-            model.predict(X[:, :1])
+    with pytest.raises(ValueError, match=r"X has 1 columns, fitted were \d"):
+        model.predict(X[:, :1])
     assert model.method in repr(model)
+
+
+@pytest.mark.parametrize("learn", [s_learner, t_learner, x_learner, r_learner, dr_learner])
+def test_other_columns_than_those_fitted_are_refused(learn):
+    """A column less was stretched over all by the R-learner; exchanged ones were taken by place."""
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["loyal", "bargains"])
+    a, y = np.arange(200) % 2, rng.normal(size=200)
+    model = learn(X, a, y)
+    with pytest.raises(ValueError, match="X has 1 columns, fitted were 2"):
+        model.predict(X[["loyal"]])
+    with pytest.raises(ValueError, match="X has the columns 'bargains', 'loyal', fitted were 'loy"):
+        model.predict(X[["bargains", "loyal"]])
+    np.testing.assert_allclose(model.predict(X.to_numpy()), model.predict(X))

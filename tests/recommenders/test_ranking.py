@@ -202,8 +202,8 @@ def test_reranking_raises_diversity_in_the_mean():
     [
         (lambda: top_k([[1.0, np.nan]], 1), "scores is NaN or infinite in 1 of 1 rows"),
         (lambda: top_k([1.0, 2.0], 1), "scores has 1 dimensions"),
-        (lambda: top_k(GAIN, 0), "k is 0: pass the length"),
-        (lambda: top_k(GAIN, 2.0), "k is 2.0: pass the length"),
+        (lambda: top_k(GAIN, 0), "k is 0: pass a whole number"),
+        (lambda: top_k(GAIN, 2.0), "k is 2.0: pass a whole number"),
         (lambda: top_k(GAIN, 1, exclude=[[True]]), r"exclude has shape \(1, 1\) and type bool"),
         (lambda: top_k(GAIN, 1, exclude=GAIN), r"type int64: pass \(2, 4\) True or False"),
         (lambda: ndcg(LISTS, GAIN * [[1], [0]]), r"0 for every item in 1 of 2 rows \(first: 1\)"),
