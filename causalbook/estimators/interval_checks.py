@@ -40,7 +40,7 @@ def support(log: Log, pi: Any) -> Check:
     (known fully only with `log.policy`); at least 50 effective rounds, and at least 50 effective
     rewarded rounds, those of w r; no round with more than a tenth of the total weight; a mean
     weight within three standard errors of 1 (further off, propensities and policy are not those
-    of this log). The estimators refuse for the first and warn for the third; this refuses in
+    of this log). The estimators refuse for the first and warn for the next two; this refuses in
     words for all. Few rounds with large weights hide what they lack, so that a mean weight near 1
     is no proof.
 
@@ -128,7 +128,8 @@ def interval_check(
     an `Estimate`, and that reads nothing but weights and rewards (`ips`, `snips`, or one with a
     cap); `rate` the chance of a reward of 1, by default the log's own rewards are drawn;
     `replications`, `level`, `seed`.
-    Raises ValueError as `ips` does, for a rate outside (0, 1), for a log with clusters.
+    Raises ValueError as `ips` does, for a rate outside (0, 1), for a log with clusters, or with
+    no reward at all and no `rate`.
     Source: the bootstrap of Efron (1979), with rewards whose mean is known.
     """
     if rate is not None and not 0 < rate < 1:
@@ -141,6 +142,10 @@ def interval_check(
         )
     if not isinstance(replications, (int, np.integer)) or replications < 1:
         raise ValueError(f"replications is {replications!r}: pass a whole number from 1")
+    if rate is None and not log.reward.any():
+        raise ValueError(
+            "the log's reward is 0 in every round: it does not tell the chance of one, pass rate="
+        )
     rng = dice(replications, seed)
     w = importance_weights(log, target_policy(log, pi))
     w = w / w.mean()
@@ -154,6 +159,9 @@ def interval_check(
                 reward = log.reward[rng.integers(log.n, size=log.n)]
             else:
                 reward = (rng.random(log.n) < rate).astype(float)
+            if not drawn.any():  # the policy never agrees with these rounds: no estimate
+                t[j] = np.inf
+                continue
             found = estimator(*_of_weights(drawn, reward))
             off = abs(found.value - truth)
             t[j] = off / found.se if found.se > 0 else (np.inf if off > 0 else 0.0)

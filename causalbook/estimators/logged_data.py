@@ -241,7 +241,7 @@ def _same_policy(action: Ints, pscore: Array, policy: Array) -> None:
             f"({rows(beyond)} are out of range): number the actions from 0 in the order of columns"
         )
     logged = np.take_along_axis(policy, action[:, None], axis=1)[:, 0]
-    bad = ~np.isclose(logged, pscore, rtol=RTOL, atol=ATOL)
+    bad = ~np.isclose(logged, pscore, rtol=RTOL, atol=ATOL) | (logged == 0)
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(

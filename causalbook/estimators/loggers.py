@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from causalbook.arrays import as_numbers, rows
-from causalbook.estimators.logged_data import ATOL, RTOL, Log
+from causalbook.estimators.logged_data import ATOL, RTOL, Log, distributions
 from causalbook.estimators.policy_values import of_logged
 
 
@@ -59,6 +59,8 @@ def pool(logs: Sequence[Log], loggers: Sequence[Any], *, cluster: Any = None) ->
             f"loggers have {tables[0].shape[1]} columns, but action goes up to {action.max()}: "
             "pass one column for each action"
         )
+    if full:
+        tables = [distributions(f"loggers, number {j},", t, n) for j, t in enumerate(tables)]
     logged = [of_logged(t, action) if full else t for t in tables]
     ends = np.cumsum([0] + [log.n for log in logs])
     for j, p in enumerate(logged):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from causalbook.arrays import Array, as_numbers, design, label, same_length
+from causalbook.arrays import Array, as_numbers, design, label, rows, same_length
 from causalbook.estimators.logged_data import Log, in_order
 
 
@@ -56,8 +56,8 @@ def learn_policy(
     Parameters: `log`; `X` (n, p) covariates; `q` (n, n_actions) predicted rewards, fitted on other
     data or cross-fitted, or None for 0; `pessimism` $\lambda \ge 0$, in standard errors; `ridge`
     $\rho \ge 0$. Clusters of the log count in the standard error.
-    Raises ValueError for NaN, unequal lengths, another shape of q, negative settings. Warns if
-    the search did not end.
+    Raises ValueError for NaN, unequal lengths, another shape of q, negative settings, an action
+    that the log never shows (with `log.policy`: somewhere). Warns if the search did not end.
     Source: Dudík, Erhan, Langford and Li (2014); Swaminathan and Joachims (2015, JMLR 16).
     """
     from scipy.optimize import minimize
@@ -115,16 +115,37 @@ def _pseudo_rewards(log: Log, q: Any) -> Array:
     else:
         in_order("q", q)
         g = np.array(as_numbers("q", q))
-        if g.ndim != 2 or len(g) != log.n or g.shape[1] < k:
+        if g.ndim == 2 and log.policy is None:
+            k = max(k, g.shape[1])  # the model may know actions that were never logged
+        if g.shape != (log.n, k):
             raise ValueError(
-                f"q has shape {g.shape}: pass ({log.n:,}, {k} or more), one reward for each round "
-                "and action"
+                f"q has shape {g.shape}: pass ({log.n:,}, {k}), one reward for each round and "
+                "action"
             )
         if not np.isfinite(g).all():
             raise ValueError("q is NaN or infinite: predict a reward for each round and action")
+    _refuse_unsupported(log, k)
     i = np.arange(log.n)
     g[i, log.action] += (log.reward - g[i, log.action]) / log.pscore
     return np.ascontiguousarray(g.T)
+
+
+def _refuse_unsupported(log: Log, k: int) -> None:
+    """Refuse actions that the log never shows: a softmax policy would, and no reward tells."""
+    if log.policy is not None:
+        bad = (log.policy == 0).any(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"the log's policy is 0 in {rows(bad)}: a softmax policy gives every action some "
+                "probability, and no data tell what those would earn; leave out actions, or rounds"
+            )
+        return
+    never = np.setdiff1d(np.arange(k), log.action)
+    if never.size:
+        raise ValueError(
+            f"the log never shows {len(never)} of {k} actions (first: {never[:5].tolist()}): no "
+            "data tell what they would earn; leave them out, and number the others 0, 1, 2, ..."
+        )
 
 
 def _with_intercept(X: Any) -> Array:

@@ -46,11 +46,14 @@ def slate_ips(reward: Any, pscore: Any, pi: Any, *, cluster: Any = None) -> Esti
 
     Parameters and errors as in `position_ips`, but `pscore` and `pi` are the probabilities of an
     item at a position given the items above it, whose product is that of the slate. (They are
-    the same where positions are filled independently.)
+    the same where positions are filled independently.) A target that makes none of the logged
+    slates is refused.
     Source: Horvitz and Thompson (1952); Swaminathan et al. (2017), for slates.
     """
     r, w = _slates(reward, pscore, pi)
     whole = w.prod(axis=1)
+    if not whole.any():
+        raise ValueError("pi gives every logged slate probability 0: the two never agree")
     scores = whole * r.sum(axis=1)
     return _mean(scores, r, "slate IPS", cluster, report(whole, scores))
 

@@ -278,6 +278,24 @@ def test_settings_that_make_no_sense_are_refused(arguments, message):
         interval_check(*log_of(), **{"seed": 0} | arguments)
 
 
+def test_a_log_without_a_reward_does_not_tell_the_rate():
+    log, pi = log_of(n=100)
+    silent = Log(log.action, np.zeros(100), log.pscore)
+    with pytest.raises(ValueError, match=r"reward is 0 in every round: .* pass rate="):
+        interval_check(silent, pi, seed=0)
+    assert interval_check(silent, pi, rate=0.001, replications=50, seed=0).coverage < 0.3
+
+
+def test_draws_in_which_the_policy_never_agrees_with_the_log_do_not_cover():
+    action = (np.arange(200) < 3).astype(int)
+    log = Log(action, np.arange(200) % 2, np.where(action == 1, 0.015, 0.985))
+    pi = np.tile([0.0, 1.0], (200, 1))
+    found = interval_check(log, pi, rate=0.3, replications=1000, seed=0)
+    # none of the three rounds is drawn in (197/200)^200 = 0.049 of the replications
+    assert 0 < found.coverage < 1 - 0.049
+    assert found.factor == np.inf
+
+
 def test_clusters_are_refused():
     log, pi = log_of(cluster=np.arange(2000) // 2)
     with pytest.raises(ValueError, match="log has clusters: rounds are drawn one by one"):

@@ -165,6 +165,11 @@ BAD = {
         r"pscore is not the policy's .* in 3 of 6 rows \(first: 1, 2, 4\): row 1 has 0\.3, policy "
         "says 0.2; are the columns in another order",
     ),
+    "an action that the policy never shows, within rounding": (
+        lambda: Log([0, 1], [1, 0], [1.0, 1e-7], policy=[[1, 0], [1, 0]]),
+        r"pscore is not the policy's .* in 1 of 2 rows \(first: 1\): row 1 has 1e-07, "
+        "policy says 0;",
+    ),
     "a target that does not sum to 1": (
         lambda: ips(log(), policy(2, [0.5, 0.3, 0.1])),
         r"pi does not sum to 1 in 1 of 6 rows \(first: 2\) \(the first sums to 0\.9\)",

@@ -167,6 +167,13 @@ def test_what_cannot_be_pooled_is_refused():
         pool(logs, [t[:, :1, None] for t in tables])
     with pytest.raises(ValueError, match="loggers have 2 columns, but action goes up to 2"):
         pool(logs, [t[:, :2] for t in tables])
+    uneven = [tables[0].copy(), tables[1].copy()]
+    other = (np.concatenate([log.action for log in logs]) + 1) % 3  # not what was logged
+    share = logs[0].n / len(other)
+    uneven[0][np.arange(len(other)), other] += 0.1 / share
+    uneven[1][np.arange(len(other)), other] -= 0.1 / (1 - share)  # their mixture sums to 1
+    with pytest.raises(ValueError, match="loggers, number 0, does not sum to 1 in 192 of 192"):
+        pool(logs, uneven)
     for wrong in (-0.1, 1.1, np.nan):
         spoilt = logged[0].copy()
         spoilt[150] = wrong

@@ -169,12 +169,10 @@ def test_the_policy_is_softmax_linear_with_intercepts_first():
 
 
 def test_actions_are_counted_by_the_model_the_policy_or_the_log():
-    log, X, q = draw()
+    log, X, _ = draw()
     assert learn_policy(log, X, ridge=1.0).theta.shape == (3, 4)
     plain = Log(log.action, log.reward, log.pscore)
     assert learn_policy(plain, X, ridge=1.0).theta.shape == (3, log.action.max() + 1)
-    wider = np.column_stack([q, q[:, 0]])
-    assert learn_policy(plain, X, wider, ridge=1.0).theta.shape == (3, 5)
     assert learn_policy(log, X, ridge=1.0).iterations > 0
 
 
@@ -200,7 +198,7 @@ def test_a_search_that_does_not_end_warns():
         ({"pessimism": math.inf}, "pessimism is inf"),
         ({"ridge": math.nan}, "ridge is nan: pass a number from 0"),
         ({"ridge": -0.1}, "ridge is -0.1"),
-        ({"q": np.zeros((80, 3))}, r"q has shape \(80, 3\): pass \(80, 4 or more\)"),
+        ({"q": np.zeros((80, 3))}, r"q has shape \(80, 3\): pass \(80, 4\)"),
         ({"q": np.zeros((79, 4))}, r"q has shape \(79, 4\)"),
         ({"q": np.zeros(80)}, r"q has shape \(80,\)"),
         ({"q": np.full((80, 4), np.nan)}, "q is NaN or infinite"),
@@ -212,6 +210,22 @@ def test_what_cannot_be_learned_from_is_refused(arguments, message):
     log, X, q = draw()
     with pytest.raises(ValueError, match=message):
         learn_policy(log, **{"X": X, "q": q} | arguments)
+
+
+def test_actions_that_the_log_never_shows_cannot_be_learned():
+    log, X, q = draw()
+    policy = np.column_stack([log.policy, np.zeros(log.n)])
+    zeros = Log(log.action, log.reward, log.pscore, policy=policy)
+    with pytest.raises(ValueError, match=r"policy is 0 in 80 of 80 rows .* leave out actions"):
+        learn_policy(zeros, X)
+    plain = Log(log.action, log.reward, log.pscore)
+    with pytest.raises(ValueError, match=r"never shows 1 of 5 actions \(first: \[4\]\)"):
+        learn_policy(plain, X, np.column_stack([q, q[:, 0]]))
+    gap = Log(np.where(log.action == 2, 4, log.action), log.reward, log.pscore)
+    with pytest.raises(ValueError, match=r"never shows 1 of 5 actions \(first: \[2\]\)"):
+        learn_policy(gap, X)
+    with pytest.raises(ValueError, match=r"q has shape \(80, 5\): pass \(80, 4\)"):
+        learn_policy(log, X, np.column_stack([q, q[:, 0]]))
 
 
 def test_the_model_is_left_as_it_was():

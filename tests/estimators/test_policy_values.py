@@ -408,10 +408,18 @@ def test_few_rewarded_rounds_warn_once_where_the_estimator_was_called(estimate):
 def test_the_warning_begins_below_the_number_that_it_names():
     with pytest.warns(UserWarning, match="effective rewarded rounds") as seen:
         ips(*clicks(5))
-    enough = int(re.search(r"below (\d+) its interval", str(seen[0].message))[1])
+    enough = int(re.search(r"below (\d+) of either", str(seen[0].message))[1])
     assert ips(*clicks(enough)).value == enough / 1000  # silent: a warning is an error here
     with pytest.warns(UserWarning, match=f"rests on {enough - 1}.0 effective"):
         ips(*clicks(enough - 1))
+
+
+def test_few_effective_rounds_warn_though_many_equal_ones_are_rewarded():
+    # 500 light rounds are rewarded; the five heavy ones are not, and nothing else speaks of them
+    action = np.repeat([0, 1], [995, 5])
+    log = Log(action, (np.arange(1000) < 500) * 1.0, np.where(action == 1, 0.005, 0.995))
+    with pytest.warns(UserWarning, match=r"500\.0 effective rewarded rounds .* size 20 of 1,000"):
+        ips(log, np.full((1000, 2), 0.5))
 
 
 def test_a_log_without_any_reward_warns():

@@ -173,6 +173,15 @@ def test_what_is_no_slate_is_refused(method):
 
 
 @quiet
+def test_a_target_that_never_makes_a_logged_page_is_refused_for_the_page_alone():
+    reward, p0, p, _ = draw(n=10, k=2)
+    p[np.arange(10), np.arange(10) % 2] = 0  # one of the two items, by turns
+    assert np.isfinite(position_ips(reward, p0, p).value)
+    with pytest.raises(ValueError, match="pi gives every logged slate probability 0"):
+        slate_ips(reward, p0, p)
+
+
+@quiet
 def test_probabilities_of_zero_and_one_are_taken():
     reward, p0, p, _ = draw(n=10, k=2)
     p[0], p0[0] = (1.0, 0.0), (1.0, 0.5)
