@@ -40,8 +40,9 @@ ONE_WORD_OF_EACH_KIND = """() => {
         if (!word.checkVisibility()) continue;  // folded: axe does not look at it
         const box = word.closest('[class*="highlight-"]');
         const kind = [box && box.className, word.parentElement.className, word.className].join('|');
-        if (seen.has(kind)) word.replaceWith(word.textContent);
-        seen.add(kind);
+        const long = word.textContent.length > 1;  // axe judges no single letter
+        if (!long || seen.has(kind)) word.replaceWith(word.textContent);
+        else seen.add(kind);
     }
 }"""
 
@@ -227,7 +228,8 @@ def serious_faults(page: Page, rules: dict[str, object]) -> list[str]:
 
 @pytest.mark.parametrize("kind", [".k", ".n", ".c1", ".mi"])
 def test_pale_words_of_one_kind_are_found(kind: str, site: str, context: BrowserContext) -> None:
-    name = next(n for n in BOOK if parsed(SITE / n).select(f".highlight pre {kind}"))
+    words = {n: parsed(SITE / n).select(f"div:not(.hide) > .cell_input pre {kind}") for n in BOOK}
+    name = next(n for n in BOOK if any(not w.find_parent("details") for w in words[n]))
     page = context.new_page()
     page.goto(site + name, wait_until="networkidle")
     page.add_style_tag(content=f".highlight pre {kind} {{ color: #ddd !important; }}")
