@@ -57,6 +57,8 @@ def main(folder: Path) -> None:
     install = ["install", "-q", "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{EXTRAS}]"]
     subprocess.run([*pip, *install], check=True)
     subprocess.run([*pip, "check"], check=True)
+    small_model = [str(folder / "bin" / "python"), str(ROOT / "scripts" / "small_model.py")]
+    subprocess.run(small_model, check=True)
     stamp.write_text(pins)
 
 
