@@ -31,7 +31,8 @@ class TextEncoder:
     Universal Sentence Encoder (512 numbers, 16 languages, its own pooling), a folder, or a name on
     the hub (from what was fetched before; with `download` it is fetched). `batch_size` texts at a
     time, of similar length; `device` as torch names it; `quantize` multiplies whole numbers of 8
-    bits in the linear layers; `cache` keeps vectors on disk, in the folder CAUSALBOOK_CACHE.
+    bits in the linear layers, where another batch may round a vector otherwise, by some per cent of
+    its length; `cache` keeps vectors on disk, in the folder CAUSALBOOK_CACHE.
 
     Weights are read as safetensors, never as pickles, and a model's own code is never run.
     Raises ValueError for settings that do not exist and for a model that cannot be loaded.
@@ -72,7 +73,7 @@ class TextEncoder:
         model does not know means little to it: both bring a warning with their number.
         Raises ValueError for what is no text, an empty text, a text of which no token is left.
         """
-        lines = _readable(texts)
+        lines = readable(texts)
         distinct = list(dict.fromkeys(lines))
         key = dict(zip(distinct, self._keys(distinct), strict=True))
         found = stored(key.values()) if self.cache else {}
@@ -84,7 +85,7 @@ class TextEncoder:
                 store(fresh)
             found |= fresh
         known = [found[key[text]] for text in lines]
-        _warn(np.array([row.cut for row in known]), np.array([row.unknown for row in known]))
+        warn(np.array([row.cut for row in known]), np.array([row.unknown for row in known]))
         return np.stack([row.vector for row in known])
 
     def _keys(self, texts: list[str]) -> list[bytes]:
@@ -101,7 +102,7 @@ class TextEncoder:
         for start in range(0, len(order), self.batch_size):
             at = order[start : start + self.batch_size]
             vectors[at] = self._pooled([tokens[j] for j in at])
-        _refuse("the model gives NaN or infinity for", ~np.isfinite(vectors), "use another model")
+        refuse("the model gives NaN or infinity", ~np.isfinite(vectors), "use another model")
         special = words.num_special_tokens_to_add()
         unknown = [t.count(words.unk_token_id) / (len(t) - special) for t in tokens]
         return [Row(*row) for row in zip(vectors, cut, unknown, strict=True)]
@@ -118,7 +119,7 @@ class TextEncoder:
             for j, t in zip(long, shorter["input_ids"], strict=True):
                 tokens[j] = t
         empty = np.array([len(t) <= words.num_special_tokens_to_add() for t in tokens])
-        _refuse("the model finds no token in", empty, "drop those texts, or take another model")
+        refuse("the model finds no token", empty, "drop those texts, or take another model")
         return tokens, cut
 
     def _pooled(self, tokens: list[list[int]]) -> Vectors:
@@ -181,7 +182,7 @@ class TextEncoder:
         return [Row(vector, 0, 0.0) for vector in vectors]
 
 
-def _readable(texts: Any) -> list[str]:
+def readable(texts: Any) -> list[str]:
     """Return a list of texts; refuse what is none, and what has nothing in it."""
     if isinstance(texts, (str, bytes)):
         raise ValueError("texts is one text: pass a list, such as [text]")
@@ -189,23 +190,24 @@ def _readable(texts: Any) -> list[str]:
     values[:] = list(texts)  # not np.asarray: it would turn a 3 among texts into "3"
     if len(values) == 0:
         raise ValueError("texts is empty: pass at least one text")
-    _refuse("texts is missing in", missing(values), "a vector of nothing is no evidence; drop them")
+    refuse("texts is missing", missing(values), "a vector of nothing is no evidence; drop them")
     other = np.array([not isinstance(text, str) for text in values])
     kinds = ", ".join(sorted({type(v).__name__ for v in values[other]}))
-    _refuse(f"texts holds {kinds} in", other, "convert them with str where that makes sense")
+    refuse(f"texts holds {kinds}", other, "convert them with str where that makes sense")
     blank = np.array([not text.strip() for text in values])
-    _refuse("texts is empty in", blank, "a vector of nothing is no evidence; drop those units")
+    refuse("texts is empty", blank, "a vector of nothing is no evidence; drop those units")
     halves = np.array([any("\ud800" <= c <= "\udfff" for c in text) for text in values])
-    _refuse("texts holds broken characters in", halves, "decode them again, errors='replace'")
+    refuse("texts holds broken characters", halves, "decode them again, errors='replace'")
     return [str(text) for text in values]
 
 
-def _refuse(found: str, bad: Any, remedy: str) -> None:
+def refuse(found: str, bad: Any, remedy: str) -> None:
+    """Raise ValueError where rows are bad: what was found, in which of them, what to do."""
     if bad.any():
-        raise ValueError(f"{found} {rows(bad)}: {remedy}")
+        raise ValueError(f"{found} in {rows(bad)}: {remedy}")
 
 
-def _warn(cut: Any, unknown: Any) -> None:
+def warn(cut: Any, unknown: Any) -> None:
     """Say where the vectors stand on thin ground."""
     if cut.any():
         warnings.warn(

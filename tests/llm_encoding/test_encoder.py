@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import warnings
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -62,10 +63,15 @@ def bert(place, positions=12):
     return place
 
 
+@lru_cache
+def loaded(place):
+    return AutoTokenizer.from_pretrained(place), AutoModel.from_pretrained(place)
+
+
 def by_hand(place, text, pooling):
-    inputs = AutoTokenizer.from_pretrained(place)(text, return_tensors="pt")
+    tokenizer, model = loaded(place)
     with torch.no_grad():
-        (h,) = AutoModel.from_pretrained(place)(**inputs).last_hidden_state.numpy()
+        (h,) = model(**tokenizer(text, return_tensors="pt")).last_hidden_state.numpy()
     return {"mean": h.mean(axis=0), "cls": h[0], "last": h[-1]}[pooling]
 
 
