@@ -26,6 +26,8 @@ def folder(model: str | Path | None, *, download: bool = False) -> Path:
         return Path(spec.origin).parent / inside
     if Path(str(model)).is_dir():
         return Path(str(model))
+    if model == SMALL_MODEL:
+        raise ValueError(f"{SMALL_MODEL} is not there: python scripts/small_model.py fetches it")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

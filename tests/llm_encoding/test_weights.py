@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from causalbook.llm_encoding import weights
 from causalbook.llm_encoding.weights import SMALL_MODEL, content_hash, folder, refuse_pickles
 
 
@@ -54,3 +55,9 @@ def test_refuses_a_folder_without_weights(tmp_path):
 def test_refuses_an_unknown_name(name):
     with pytest.raises(ValueError, match="no folder here"):
         folder(name)
+
+
+def test_a_small_model_that_was_not_fetched_says_how(monkeypatch, tmp_path):
+    monkeypatch.setattr(weights, "SMALL_MODEL", tmp_path / "none")
+    with pytest.raises(ValueError, match=r"python scripts/small_model\.py fetches it"):
+        folder(tmp_path / "none")
