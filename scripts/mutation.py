@@ -35,7 +35,7 @@ import pytest
 from tqdm import tqdm
 
 import causalbook
-from causalbook import estimators, nuisance, recommenders
+from causalbook import estimators, llm_encoding, nuisance, recommenders
 
 ROOT = Path(__file__).resolve().parent.parent
 SURVIVORS = ROOT / "scripts" / "survivors.toml"
@@ -44,10 +44,11 @@ MODULES = ["nuisance", "least_squares", "cross_fitting", "averages", "estimate"]
     for path in sorted((ROOT / "causalbook" / "estimators").glob("*.py"))
     if path.stem != "__init__" and not path.stem.startswith(("answers", "practice"))
 ]
-# Of the recommenders those that estimate; the others simulate, or learn by torch.
+# Of the other parts those that estimate; the others simulate, or learn by torch.
 MODULES += [
     f"recommenders.{name}" for name in ("classics", "ranking", "exposure", "risk", "clicks")
 ]
+MODULES += [f"llm_encoding.{name}" for name in ("intents", "human_labels", "text_adjustment")]
 NOT_ABOUT_ONE = (
     "test_coverage.py",
     "test_frame.py",
@@ -177,7 +178,7 @@ def mutants(module: str) -> Iterator[Mutant]:
 def names_of(module: str) -> set[str]:
     """Public names that a module defines; where it defines none, those of its users."""
     loaded = importlib.import_module(f"causalbook.{module}")
-    books = (estimators, recommenders, nuisance, causalbook)
+    books = (estimators, recommenders, llm_encoding, nuisance, causalbook)
     offered = {name for book in books for name in book.__all__}
     own = {n for n in offered & set(vars(loaded)) if vars(loaded)[n].__module__ == loaded.__name__}
     users = (user for user in MODULES if f"from causalbook.{module} import" in source(user))
