@@ -20,6 +20,7 @@ from causalbook.estimators import (
     calibration,
     causal_tree,
     did,
+    difference_in_means,
     dr,
     event_study,
     group_time_att,
@@ -39,6 +40,7 @@ from causalbook.estimators import (
     two_stage_least_squares,
     wald,
 )
+from causalbook.llm_encoding import offcem, prediction_powered, proximal, pseudo_labels
 from causalbook.nuisance import Linear, Logit, cross_fit, linear, logit
 from causalbook.potential_outcomes import (
     ab_test,
@@ -511,6 +513,13 @@ def by_mips(rng):
     return mips(log, TARGET[x], CATEGORY), SHARES @ (TARGET * BY_CATEGORY[:, CATEGORY]).sum(axis=1)
 
 
+def by_offcem(rng):
+    x, log = clicks(rng)
+    # A model of the wrong level in each category, with the right differences within it.
+    model = CLICK + np.array([[0.3, -0.1, 0.0], [0.0, 0.2, -0.3], [0.5, 0.1, 0.2]])[:, CATEGORY]
+    return offcem(log, TARGET[x], model[x], CATEGORY), VALUE
+
+
 def slates(rng, method, n=1500):
     """Three positions, filled each as for one kind of users and clicked by itself."""
     items = [rng.choice(5, size=n, p=row) for row in LOGGING]
@@ -622,6 +631,40 @@ def recall_of_a_recommender(rng):
 
 SCORES = enumerated_scores()
 
+
+def annotated(rng, n=1000):
+    """A model's labels for all, right on two rows in three; people's for one in five to one in two.
+
+    The model errs more in the second arm. The label is there in 30% and 45% of the rows.
+    """
+    a, hard = rng.integers(2, size=n), rng.random(n) < 0.4
+    y = rng.random(n) < np.where(a == 1, 0.45, 0.3)
+    wrong = rng.random(n) < np.where(hard, 0.4, 0.2) + 0.1 * a
+    p = np.where(hard, 0.5, 0.2)
+    return np.where(wrong, ~y, y), np.where(rng.random(n) < p, y, np.nan), p, a
+
+
+def share_by_annotator_and_people(rng):
+    return prediction_powered(*annotated(rng)[:3]), 0.375
+
+
+def share_by_tuned_annotator_and_people(rng):
+    return prediction_powered(*annotated(rng)[:3], tuned=True), 0.375
+
+
+def effect_on_an_annotated_outcome(rng):
+    *given, a = annotated(rng)
+    return difference_in_means(pseudo_labels(*given), a), 0.15
+
+
+def two_noisy_readings(rng, n=500):
+    """One confounder, of which each reading is noise by a half and by a fifth."""
+    u = rng.normal(size=n)
+    a = rng.random(n) < 1 / (1 + np.exp(-u))
+    w, z = u + rng.normal(size=n), 2 * u + rng.normal(size=n)
+    return proximal(0.3 * a + u + rng.normal(size=n), a, w, z), 0.3
+
+
 WORLDS = [
     mean,
     clustered_mean,
@@ -689,6 +732,11 @@ WORLDS = [
     looks_at_position_two,
     ndcg_of_two_recommenders,
     recall_of_a_recommender,
+    share_by_annotator_and_people,
+    share_by_tuned_annotator_and_people,
+    effect_on_an_annotated_outcome,
+    two_noisy_readings,
+    by_offcem,
 ]
 
 
