@@ -33,16 +33,19 @@ def label_likelihoods(
     text goes, and nothing after it that a label should not follow; `model` a folder or a name on
     the hub that was fetched before; `batch_size` prompts at a time, of similar length. Longer
     labels have smaller likelihoods: compare after calibration, as `annotate` does.
-    Raises ValueError for a text or label that is empty or no string, fewer than two labels or two
-    alike, a prompt without `{text}` or with a space at its end, a prompt longer than the model
-    reads.
+    Raises ValueError for a text or label that is empty or no string, fewer than two labels, two
+    alike or with a space at an end, a prompt without `{text}` or with a space at its end, a prompt
+    longer than the model reads.
     """
     import torch
 
     texts = readable(texts)
-    said = {w for w in labels if isinstance(w, str) and w.strip()}
+    said = {w for w in labels if isinstance(w, str) and w and w == w.strip()}
     if isinstance(labels, str) or len(said) < max(2, len(labels)):
-        raise ValueError(f"labels is {labels!r}: pass a list of at least two words, all different")
+        raise ValueError(
+            f"labels is {labels!r}: pass a list of at least two words, all different, with no "
+            "spaces at their ends"
+        )
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}: pass a whole number from 1")
     if "{text}" not in prompt or prompt != prompt.rstrip():
@@ -84,8 +87,8 @@ def annotate(
       \bar P_k = \frac1m \sum_{j} P_{jk}$$
 
     The mean runs over `content_free` texts such as "N/A", or, without them, over `texts`
-    themselves. The second has a price: it pulls the shares of the labels towards equal ones, and
-    a text's probabilities depend on its neighbours in the list.
+    themselves. The second has a price: the less sure the model is, the more the shares of the
+    labels are pulled towards equal ones, and a text's probabilities depend on the others.
 
     Parameters and errors: see `label_likelihoods`.
     Source: Zhao, Wallace, Feng, Klein and Singh (2021, section 5), content-free texts.
@@ -103,12 +106,12 @@ def calibrate_labels(scores: Any, reference: Any = None) -> Array:
     Parameters: `scores` (n, K); `reference` (m, K), those of content-free texts, by default the
     scores themselves. Raises ValueError for NaN, other shapes, other numbers of labels.
     """
-    own = _softmax(numbers("scores", scores, ndim=2))
-    mean = own if reference is None else _softmax(numbers("reference", reference, ndim=2))
-    if mean.shape[1] != own.shape[1]:
-        raise ValueError(f"reference has {mean.shape[1]} labels, scores have {own.shape[1]}")
-    odds = own / mean.mean(axis=0)
-    p: Array = odds / odds.sum(axis=1, keepdims=True)
+    own = _normalised(numbers("scores", scores, ndim=2))
+    free = own if reference is None else _normalised(numbers("reference", reference, ndim=2))
+    if free.shape[1] != own.shape[1]:
+        raise ValueError(f"reference has {free.shape[1]} labels, scores have {own.shape[1]}")
+    # Logarithms, since a label may be too unlikely for its probability to be a number.
+    p: Array = np.exp(_normalised(own - np.logaddexp.reduce(free, axis=0)))
     return p
 
 
@@ -157,7 +160,7 @@ def _load(path: Path) -> Any:
     return words, network.eval()
 
 
-def _softmax(scores: Array) -> Array:
-    p = np.exp(scores - scores.max(axis=1, keepdims=True))
-    total: Array = p / p.sum(axis=1, keepdims=True)
-    return total
+def _normalised(scores: Array) -> Array:
+    """Log-probabilities: shift each row so that its exponentials add up to one."""
+    log_p: Array = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    return log_p

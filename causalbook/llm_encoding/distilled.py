@@ -77,6 +77,10 @@ def distil(
     """
     if not 0 < smoothing < math.inf:
         raise ValueError(f"smoothing is {smoothing}: pass a number above 0, such as 1e-3")
+    if isinstance(teacher, str):
+        raise ValueError(
+            f"teacher is {teacher!r}: pass an encoder, such as TextEncoder({teacher!r})"
+        )
     counts = Counter(word for words in _split(texts) for word in words)
     if not counts:
         raise ValueError("texts hold no word at all: pass texts like those to be encoded")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,10 @@ def readable(texts: Any) -> list[str]:
     """Return a list of texts; refuse what is none, and what has nothing in it."""
     if isinstance(texts, (str, bytes)):
         raise ValueError("texts is one text: pass a list, such as [text]")
+    # A table would give its column names, a set another order each time.
+    table = getattr(texts, "ndim", 1) > 1 and hasattr(texts, "columns")
+    if table or isinstance(texts, (set, frozenset, Mapping)) or not hasattr(texts, "__len__"):
+        raise ValueError(f"texts is a {type(texts).__name__}: pass a list of texts, or a column")
     values = np.empty(len(texts), dtype=object)
     values[:] = list(texts)  # not np.asarray: it would turn a 3 among texts into "3"
     if len(values) == 0:

@@ -60,14 +60,23 @@ def intent_vectors(
     if item.dtype.kind not in "iu":
         raise ValueError(f"item holds {item.dtype} values: pass row numbers of vectors")
     refuse("item is no row of vectors", (item < 0) | (item >= len(phi)), "pass 0, 1, ...")
-    late = np.asarray(events["time"] >= now)
+    if events["time"].dtype.kind not in "iufM":
+        raise ValueError(
+            f"time holds {events['time'].dtype} values: convert them, as with pandas.to_datetime"
+        )
+    late = ~np.asarray(events["time"] < now)  # not >=: that would let all through for a NaN
     refuse(f"time is not before now ({now})", late, "use events before the decision alone")
     c = events["action"].map(dict(weight)).to_numpy(dtype=np.float64)
     refuse("action has no positive finite weight", ~((c > 0) & (c < np.inf)), "give each one")
-    if not half_life > 0 * half_life:
-        raise ValueError(f"half_life is {half_life}: pass a positive difference of times")
     # Counted from each user's last event: the same means, and nobody's weights become 0.
     age = events.groupby("user")["time"].transform("max") - events["time"]
+    unit = pd.Series([half_life]).dtype.kind
+    unlike = (unit == "m") != (age.dtype.kind == "m")  # 7 would be seven nanoseconds
+    if unit not in "iufm" or unlike or not half_life > 0 * half_life:
+        raise ValueError(
+            f"half_life is {half_life}: pass a positive difference of times, of their type, such "
+            "as pandas.Timedelta for timestamps"
+        )
     w = c * np.exp2(-(age / half_life).to_numpy(dtype=np.float64))
     users, at = np.unique(events["user"].to_numpy(), return_inverse=True)
     sums = np.zeros((len(users), phi.shape[1]))
@@ -97,18 +106,25 @@ def probe(vectors: Any, labels: Any, *, groups: Any = None, folds: int = 5, seed
 
     with $\lambda$ the mean sum of squares of a (centred) column of V, and $\hat B^{(-k)}$ fitted
     without fold k. The **permuted** accuracy is the same with labels exchanged between distinct
-    vectors: equal vectors keep equal labels. It is near the share of the largest class, unless
-    the probe meets again what it has learnt by heart; then pass `groups`, such as the titles.
+    vectors: equal vectors keep equal labels. Its mean is at most the share of the largest class
+    (less where the rule follows noise), unless the probe meets again what it has learnt by heart;
+    then pass `groups`, such as the titles. It warns of copies of whole vectors, of nothing else.
 
     Parameters: `vectors` (n, d); `labels` (n,) of two kinds or more; `groups` (n,), each held out
     as a whole (errors are clustered by them); `folds`; `seed` of the folds and the permutation.
-    Raises ValueError for NaN, unequal lengths, a single label, vector or group.
+    Raises ValueError for NaN, unequal lengths, a single label, vector or group, and for labels of
+    which most rows have their own.
     Source: Alain and Bengio (2016) for the probe; Hewitt and Liang (2019) for the control.
     """
     v, y = design("vectors", vectors), codes("labels", labels)
     same_length(vectors=v, labels=y)
     if y.max() == 0:
         raise ValueError("labels has one value in every row: there is nothing to tell apart")
+    if y.max() + 1 > len(y) / 2:
+        raise ValueError(
+            f"labels has {y.max() + 1:,} values in {len(y):,} rows: a probe names kinds that come "
+            "back; cut numbers into groups"
+        )
     rng, fold = dice(1, seed), numbered_folds(folds, len(y), None, groups, seed)
     distinct, which = np.unique(v, axis=0, return_inverse=True)
     if len(distinct) == 1:

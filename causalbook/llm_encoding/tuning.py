@@ -89,6 +89,10 @@ def fine_tune(
     same_length(texts=np.array(lines), target=y)
     _refuse(epochs, batch_size, learning_rate)
     fit, held = _split(len(y), validation, seed)
+    if y[fit].min() == y[fit].max():
+        raise ValueError(
+            f"target is {y[fit][0]:g} in every row that trains: there is nothing to learn"
+        )
     encoder = TextEncoder(model, cache=False)  # what is cached is of the weights as they were
     _words, network = encoder._load()
     if rank:
@@ -130,10 +134,7 @@ def _loss(z: Array, y: Array, loss: str) -> float:
 def _target(target: Any, loss: str) -> Array:
     if loss not in ("mse", "bce"):
         raise ValueError(f"loss is {loss!r}: pass 'mse', or 'bce' for a target of 0 and 1")
-    y = binary("target", target) if loss == "bce" else numbers("target", target)
-    if y.min() == y.max():
-        raise ValueError(f"target is {y[0]:g} in every row: there is nothing to learn")
-    return y
+    return binary("target", target) if loss == "bce" else numbers("target", target)
 
 
 def _refuse(epochs: int, batch_size: int, learning_rate: float) -> None:

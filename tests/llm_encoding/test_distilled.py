@@ -93,6 +93,11 @@ def test_refuses_a_smoothing_that_weighs_nothing(smoothing):
         distil(TEXTS, Teacher(), smoothing=smoothing)
 
 
+def test_refuses_the_name_of_a_teacher():
+    with pytest.raises(ValueError, match=r"teacher is 'multilingual': pass an encoder"):
+        distil(TEXTS, "multilingual")
+
+
 def test_refuses_what_is_no_list_of_texts():
     static = distil(TEXTS, Teacher())
     for call in (static.encode, lambda texts: distil(texts, Teacher())):

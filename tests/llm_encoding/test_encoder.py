@@ -9,6 +9,7 @@ import warnings
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -144,6 +145,11 @@ def test_unknown_tokens_are_told_also_when_they_come_from_the_cache():
         (["a", None, float("nan")], r"texts is missing in 2 of 3 rows \(first: 1, 2\)"),
         (["a", 3, b"b"], r"texts holds bytes, int in 2 of 3 rows \(first: 1, 2\)"),
         (["a", ["b"]], r"texts holds list in 1 of 2 rows \(first: 1\)"),
+        (None, "texts is a NoneType: pass a list of texts"),
+        ((text for text in TEXTS), "texts is a generator: pass a list of texts"),
+        ({"b", "a"}, "texts is a set: pass a list of texts"),  # it has no order, rows have
+        ({"a": 1}, "texts is a dict: pass a list of texts"),
+        (pd.DataFrame({"title": ["a", "b"]}), "texts is a DataFrame: pass a list of texts"),
         (["a", "\ud83c"], r"broken characters in 1 of 2 rows \(first: 1\)"),
         (["a", "\u200b"], r"no token in 1 of 2 rows \(first: 1\): drop those"),
     ],

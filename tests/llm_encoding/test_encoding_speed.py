@@ -26,11 +26,11 @@ def test_the_vectors_are_those_of_sentence_transformers(measured):
     assert overlap > 0.999
 
 
-def test_the_default_path_keeps_up_and_the_cheaper_ones_are_faster(measured):
+def test_the_default_path_keeps_up_and_the_static_one_is_far_faster(measured):
     speed = {name: found[0] for name, found in measured.items()}
     assert speed["package"] > 0.8 * speed["sentence-transformers"]
-    assert speed["package, int8"] > speed["package"]
-    assert speed["package, static"] > 10 * speed["package, int8"]
+    # Whether 8 bits are faster depends on the processor's instructions: no claim of every machine.
+    assert speed["package, static"] > 10 * max(speed["package"], speed["package, int8"])
 
 
 def test_eight_bits_keep_nine_neighbours_in_ten(measured):

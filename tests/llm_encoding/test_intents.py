@@ -22,6 +22,10 @@ def events(rows):
 LOG = events([("b", 0, 8, "view"), ("a", 2, 9, "buy"), ("b", 1, 4, "buy"), ("b", 0, 6, "view")])
 
 
+DAYS = LOG.assign(time=pd.Timestamp("2026-01-01") + pd.to_timedelta(LOG["time"], unit="D"))
+LATER = pd.Timestamp("2026-02-01")
+
+
 def intents(log=LOG, **changes):
     settings = {"vectors": VECTORS, "now": 10, "half_life": 2, "weight": WEIGHT} | changes
     return intent_vectors(log, **settings)
@@ -78,6 +82,13 @@ def test_lies_among_the_items_and_moves_with_them(seed):
         (LOG, {"weight": {"view": 0, "buy": 1}}, "no positive finite weight in 2 of 4 rows"),
         (LOG, {"half_life": 0}, "half_life is 0: pass a positive"),
         (LOG, {"half_life": -1.0}, "half_life is -1.0"),
+        (LOG, {"half_life": "7D"}, "half_life is 7D: pass a positive difference"),
+        (DAYS, {"now": LATER, "half_life": 7}, "half_life is 7: .* such as pandas.Timedelta"),
+        (LOG, {"half_life": pd.Timedelta("7D")}, "half_life is 7 days"),
+        (LOG, {"now": None}, r"not before now \(None\) in 4 of 4 rows"),
+        (LOG, {"now": np.nan}, r"not before now \(nan\) in 4 of 4 rows"),
+        (DAYS, {"now": pd.NaT}, r"not before now \(NaT\) in 4 of 4 rows"),
+        (LOG.assign(time=["1", "2", "3", "4"]), {}, "time holds .*: convert"),
         (LOG, {"vectors": VECTORS[:2]}, r"no row of vectors in 1 of 4 rows \(first: 1\)"),
         (LOG.assign(item=["x", "y", "z", "x"]), {}, "pass row numbers of vectors"),
         (LOG.assign(time=[8, np.nan, 4, 6]), {}, r"time is missing in 1 of 4 rows \(first: 1\)"),
@@ -151,6 +162,7 @@ def test_the_permuted_accuracy_shows_what_is_learnt_by_heart():
     ("changes", "message"),
     [
         ({"labels": np.zeros(300)}, "labels has one value"),
+        ({"labels": np.arange(300) / 7}, "labels has 300 values in 300 rows"),
         ({"labels": np.zeros(299)}, "unequal lengths: vectors has 300, labels has 299"),
         ({"vectors": np.full((300, 2), np.nan)}, "vectors is NaN"),
         ({"vectors": np.ones((300, 2))}, "vectors has one vector in every row"),
