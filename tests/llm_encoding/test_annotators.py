@@ -153,6 +153,7 @@ def test_code_in_the_folder_is_not_run(tiny, tmp_path):
         ({"labels": ["horror", ""]}, "all different"),
         ({"labels": "horror"}, "labels is 'horror'"),
         ({"labels": ["horror", 3]}, "at least two words"),
+        ({"labels": [" horror", " war"]}, "no spaces at their ends"),
         ({"batch_size": -1}, "batch_size is -1: pass a whole number from 1"),
         ({"prompt": "film : genre is"}, r"write \{text\} where the text goes"),
         ({"prompt": "film : {text} genre is "}, "no space at the end"),
@@ -191,3 +192,11 @@ def test_likelihoods_of_long_labels_do_not_vanish():
     p = calibrate_labels(scores, np.zeros((1, 2)))
     e = np.exp(1.0)
     np.testing.assert_allclose(p, [[e / (1 + e), 1 / (1 + e)], [1 / (1 + e), e / (1 + e)]])
+
+
+def test_calibration_of_labels_too_unlikely_for_a_probability():
+    # One label is e^-900 as likely as the other, which no float holds; odds to the mean are.
+    p = calibrate_labels([[0.0, -900.0], [0.0, -901.0]])
+    mean = (1 + np.exp(-1.0)) / 2  # of the second label, over e^-900
+    odds = np.array([1.0, np.exp(-1.0)]) / mean  # second label to first
+    assert np.allclose(p[:, 1], odds / (1 + odds), rtol=1e-12)
