@@ -5,7 +5,6 @@ import math
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,6 +17,15 @@ from causalbook.llm_encoding.training import Training
 from causalbook.llm_encoding.tuning import _loss, _outputs
 
 WORDS = [f"w{i}" for i in range(20)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Several threads on so little work wait for one another, on a busy machine for minutes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -291,32 +299,39 @@ def test_long_texts_are_reported(tiny, data):
 # Checkpoints
 
 CHILD = """
-import json, sys
+import json, os, signal, sys
 import torch
 torch.set_num_threads(1)
 from causalbook.llm_encoding import fine_tune
-texts, y, how = json.load(open(sys.argv[1]))
+from causalbook.llm_encoding.training import Training
+texts, y, how, last = json.load(open(sys.argv[1]))
+move = Training._set_rates
+
+def die_at_the_last(run):
+    if run.step == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    move(run)
+
+Training._set_rates = die_at_the_last
 fine_tune(texts, y, **how)
 """
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(tiny, data, tmp_path):
-    """SIGKILL in the middle, then the same call again: equal to the bit to one never stopped."""
-    how = {"model": str(tiny), "rank": 4, "epochs": 25, "batch_size": 4, "learning_rate": 1e-4}
+    """SIGKILL within an epoch, then the same call again: to the bit as one never stopped."""
+    how = {"model": str(tiny), "rank": 4, "epochs": 4, "batch_size": 4, "learning_rate": 1e-3}
     how["seed"] = 5
     texts, y = data
     file = tmp_path / "run.safetensors"
-    (tmp_path / "in.json").write_text(json.dumps([texts, list(y), how | {"checkpoint": str(file)}]))
-    child = subprocess.Popen([sys.executable, "-c", CHILD, tmp_path / "in.json"])
-    until = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < until:
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL  # it had not come to its end
+    last = 16 + 16 + 7  # in the middle of the third epoch of sixteen steps
+    task = [texts, list(y), how | {"checkpoint": str(file)}, last]
+    (tmp_path / "in.json").write_text(json.dumps(task))
+    child = subprocess.run([sys.executable, "-c", CHILD, tmp_path / "in.json"], check=False)
+    assert child.returncode == -signal.SIGKILL
     with safe_open(file, framework="pt") as saved:
-        done = len(json.loads(saved.metadata()["facts"])["history"])
+        assert json.loads(saved.metadata()["facts"])["step"] == 32  # two epochs are written
     resumed, whole = tune(tiny, data, **how, checkpoint=file), tune(tiny, data, **how)
-    assert 2 <= done < len(whole.history) - 3
+    assert len(whole.history) == 5
     assert np.array_equal(resumed.predict(texts), whole.predict(texts))
     assert resumed.history.equals(whole.history)
 
@@ -396,7 +411,11 @@ def test_texts_that_are_none_are_refused(tiny, data, texts, message):
 
 
 def test_a_target_without_differences_is_refused(tiny, data):
-    with pytest.raises(ValueError, match="target is 1 in every row: there is nothing to learn"):
+    with pytest.raises(ValueError, match="target is 1 in every row that trains: there is nothing"):
         tune(tiny, (data[0], np.ones(80)))
+    held = np.random.default_rng(5).permutation(80)[0]  # the only other value is held out
+    for loss in ("mse", "bce"):
+        with pytest.raises(ValueError, match="target is 0 in every row that trains"):
+            tune(tiny, (data[0], np.eye(80)[held]), loss=loss)
     with pytest.raises(ValueError, match="target is NaN or infinite in 1 of 80 rows"):
         tune(tiny, (data[0], np.r_[np.nan, data[1][1:]]))
