@@ -48,7 +48,10 @@ MODULES = ["nuisance", "least_squares", "cross_fitting", "averages", "estimate"]
 MODULES += [
     f"recommenders.{name}" for name in ("classics", "ranking", "exposure", "risk", "clicks")
 ]
-MODULES += [f"llm_encoding.{name}" for name in ("intents", "human_labels", "text_adjustment")]
+MODULES += [
+    f"llm_encoding.{name}"
+    for name in ("intents", "human_labels", "text_adjustment", "action_clusters", "item_policies")
+]
 NOT_ABOUT_ONE = (
     "test_coverage.py",
     "test_frame.py",

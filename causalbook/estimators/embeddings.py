@@ -36,12 +36,18 @@ def mips(log: Log, pi: Any, embedding: Any) -> Estimate:
     missing labels, a policy that wants embeddings which the log never shows in that context.
     Source: Saito and Joachims (2022).
     """
+    w, note = embedding_weights(log, policy_for(log, pi), embedding)
+    return mean_estimate(log, w * log.reward, "MIPS", (note, *report(w, w * log.reward)))
+
+
+def embedding_weights(log: Log, p: Array, embedding: Any) -> tuple[Array, str]:
+    """Weights of the logged actions' embeddings under a policy that was checked, and a note."""
     if log.policy is None:
         raise ValueError(
             "log has no policy: the probability of an embedding is the sum over all actions that "
             "have it; pass Log(..., policy=)"
         )
-    p, e = policy_for(log, pi), _labels(embedding)
+    e = _labels(embedding)
     if len(e) != p.shape[1]:
         raise ValueError(
             f"embedding has {len(e):,} rows, pi has {p.shape[1]:,} columns: pass one row for each "
@@ -59,8 +65,7 @@ def mips(log: Log, pi: Any, embedding: Any) -> Estimate:
     w = of_logged(target, shown) / of_logged(logging, shown)
     if not w.any():
         raise ValueError("pi gives every logged embedding probability 0: the two never agree")
-    note = f"{e.max() + 1:,} embeddings of {len(e):,} actions; no direct effect is assumed"
-    return mean_estimate(log, w * log.reward, "MIPS", (note, *report(w, w * log.reward)))
+    return w, f"{e.max() + 1:,} embeddings of {len(e):,} actions; no direct effect is assumed"
 
 
 def _labels(embedding: Any) -> Ints:

@@ -25,13 +25,13 @@ class LearnedPolicy:
 
     def probabilities(self, X: Any) -> Array:
         """Probabilities (n, n_actions) of the actions for covariates X, as they were learned."""
-        z = _with_intercept(X)
+        z = with_intercept(X)
         if z.shape[1] != len(self.theta):
             raise ValueError(
                 f"{label('X', X)} has {z.shape[1] - 1} columns, the policy was learned from "
                 f"{len(self.theta) - 1}: pass the same ones"
             )
-        return np.ascontiguousarray(_softmax(self.theta.T @ z.T).T)
+        return np.ascontiguousarray(softmax(self.theta.T @ z.T).T)
 
 
 def learn_policy(
@@ -65,15 +65,15 @@ def learn_policy(
     for name, setting in (("pessimism", pessimism), ("ridge", ridge)):
         if not 0 <= setting < np.inf:
             raise ValueError(f"{name} is {setting}: pass a number from 0")
-    z = _with_intercept(X)
+    z = with_intercept(X)
     same_length(log=log.action, X=z)
-    g = _pseudo_rewards(log, q)
+    g = pseudo_rewards(log, q)
     shape = z.shape[1], len(g)
 
     unit = float(np.abs(g).mean()) or 1.0  # the search stops at the same place in any currency
 
     def loss(flat: Array) -> tuple[float, Array]:
-        value, slope = _objective(flat.reshape(shape), z, g, log.cluster, pessimism, ridge)
+        value, slope = objective(flat.reshape(shape), z, g, log.cluster, pessimism, ridge)
         return -value / unit, -slope.ravel() / unit
 
     found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B")
@@ -86,11 +86,11 @@ def learn_policy(
     return LearnedPolicy(found.x.reshape(shape), int(found.nit))
 
 
-def _objective(
+def objective(
     theta: Array, z: Array, g: Array, cluster: Any, pessimism: float, ridge: float
 ) -> tuple[float, Array]:
     """Doubly robust value less doubt and penalty, and its gradient; actions in rows, for speed."""
-    n, p = len(z), _softmax(theta.T @ z.T)
+    n, p = len(z), softmax(theta.T @ z.T)
     s = np.einsum("ai,ai->i", p, g)
     value = s.mean() - ridge / 2 * (theta**2).sum()
     slope = np.full(n, 1 / n)  # of the objective in each round's score
@@ -107,7 +107,7 @@ def _objective(
     return float(value), (p @ z).T - ridge * theta
 
 
-def _pseudo_rewards(log: Log, q: Any) -> Array:
+def pseudo_rewards(log: Log, q: Any) -> Array:
     """Rewards (n_actions, n), whose mean under a policy is its doubly robust value."""
     k = log.action.max() + 1 if log.policy is None else log.policy.shape[1]
     if q is None:
@@ -148,12 +148,13 @@ def _refuse_unsupported(log: Log, k: int) -> None:
         )
 
 
-def _with_intercept(X: Any) -> Array:
+def with_intercept(X: Any) -> Array:
+    """Covariates with a column of ones before them."""
     x = design("X", X)
     return np.column_stack([np.ones(len(x)), x])
 
 
-def _softmax(logits: Array) -> Array:
+def softmax(logits: Array) -> Array:
     """Probabilities of the actions in rows."""
     p: Array = np.exp(logits - logits.max(axis=0))
     p /= p.sum(axis=0)

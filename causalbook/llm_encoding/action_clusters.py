@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from causalbook.arrays import Ints, design
-from causalbook.averages import mean_of
 from causalbook.estimate import Estimate
-from causalbook.estimators import Log, mips
-from causalbook.estimators.policy_values import ESTIMAND, of_logged, policy_for, reward_model
+from causalbook.estimators.embeddings import embedding_weights
+from causalbook.estimators.logged_data import Log
+from causalbook.estimators.policy_values import (
+    mean_estimate,
+    of_logged,
+    policy_for,
+    report,
+    reward_model,
+)
 
 
 def item_clusters(vectors: Any, k: int) -> Ints:
@@ -22,7 +27,8 @@ def item_clusters(vectors: Any, k: int) -> Ints:
     $$d(A, B) = \frac{|A|\,|B|}{|A| + |B|}\, \lVert \bar v_A - \bar v_B \rVert^2$$
 
     The two clusters with the smallest $d$ are merged, again and again, until k are left. So a
-    coarser grouping only merges clusters of a finer one, and no chance enters.
+    coarser grouping only merges clusters of a finer one, and no chance enters. All distances
+    between the items are held: 10,000 items take 0.4 GB, twice as many four times that.
 
     Parameters: `vectors` (n_items, d), for encodings best of unit length; `k` from 1 to n_items.
     Raises ValueError for NaN, or a k that no tree of the items has.
@@ -50,18 +56,15 @@ def offcem(log: Log, pi: Any, q: Any, embedding: Any) -> Estimate:
     cluster right, whatever its level. With q = 0 it is `mips`, with one cluster for each item `dr`.
 
     Parameters: `log`, `pi`, `embedding` as in `mips`; `q` (n, n_actions) predicted rewards, fitted
-    on other data or cross-fitted.
+    on other data or cross-fitted. For a model that is wrong within the clusters it is biased, and
+    `dr`, which weighs item by item, is not.
     Raises ValueError as `mips` and `dr` do. Source: Saito, Ren and Joachims (2023).
     """
-    rewards, model = reward_model(policy_for(log, pi), q)
-    residual = log.reward - of_logged(rewards, log.action)
-    rest = Log(log.action, residual, log.pscore, policy=log.policy, cluster=log.cluster)
-    weighed = mips(rest, pi, embedding)
-    modelled = mean_of(
-        model, estimand=ESTIMAND, method="DM", cluster=log.cluster, sample=log.sample
-    )
-    total = replace(weighed, sample=log.sample) + modelled
-    return replace(total, estimand=ESTIMAND, method="OffCEM", notes=weighed.notes)
+    p = policy_for(log, pi)
+    w, note = embedding_weights(log, p, embedding)
+    rewards, model = reward_model(p, q)
+    scores = model + w * (log.reward - of_logged(rewards, log.action))
+    return mean_estimate(log, scores, "OffCEM", (note, *report(w, w * log.reward)))
 
 
 def coarsest_agreeing(estimates: Sequence[Estimate], *, level: float = 0.95) -> int:
@@ -75,8 +78,8 @@ def coarsest_agreeing(estimates: Sequence[Estimate], *, level: float = 0.95) -> 
 
     Parameters: `estimates` on the same rows, from the least biased to the least variable; `level`
     of each comparison.
-    Raises ValueError for fewer than two estimates or a level outside (0, 1), and as `Estimate`
-    does for those of different rows.
+    Raises ValueError for fewer than two estimates, one without a standard error, or a level
+    outside (0, 1), and as `Estimate` does for those of different rows.
     Source: Lepski's method; Su, Srinath and Krishnamurthy (2020) for policies, with the overlap of
     intervals in place of the differences' own errors.
     """
@@ -84,6 +87,12 @@ def coarsest_agreeing(estimates: Sequence[Estimate], *, level: float = 0.95) -> 
         raise ValueError(f"estimates has {len(estimates)} entries: pass two or more, finest first")
     if not 0 < level < 1:
         raise ValueError(f"level is {level}: pass a probability, such as 0.95")
+    unsure = [e.method for e in estimates if not np.isfinite(e.se)]
+    if unsure:
+        raise ValueError(
+            f"{len(unsure)} of {len(estimates)} estimates have no standard error (first: "
+            f"{unsure[0]}): nothing can contradict them; pass estimates that have one"
+        )
     z = NormalDist().inv_cdf((1 + level) / 2)
     for j in range(1, len(estimates)):
         gaps = [estimates[j] - finer for finer in estimates[:j]]

@@ -11,10 +11,10 @@ import numpy as np
 from causalbook.arrays import Array, design, same_length
 from causalbook.estimators.logged_data import Log
 from causalbook.estimators.policy_learning import (
-    _objective,
-    _pseudo_rewards,
-    _softmax,
-    _with_intercept,
+    objective,
+    pseudo_rewards,
+    softmax,
+    with_intercept,
 )
 
 
@@ -34,13 +34,13 @@ class ItemPolicy:
 
         Raises ValueError for other numbers of columns than the policy was learned from.
         """
-        z, v = _with_intercept(X), design("vectors", vectors)
+        z, v = with_intercept(X), design("vectors", vectors)
         if (z.shape[1], v.shape[1]) != self.theta.shape:
             raise ValueError(
                 f"X has {z.shape[1] - 1} columns and vectors {v.shape[1]}, the policy was learned "
                 f"from {len(self.theta) - 1} and {self.theta.shape[1]}: pass the same ones"
             )
-        return np.ascontiguousarray(_softmax(v @ (z @ self.theta).T).T)
+        return np.ascontiguousarray(softmax(v @ (z @ self.theta).T).T)
 
 
 def learn_item_policy(
@@ -65,9 +65,9 @@ def learn_item_policy(
 
     if not 0 <= ridge < np.inf:
         raise ValueError(f"ridge is {ridge}: pass a number from 0")
-    z, v = _with_intercept(X), design("vectors", vectors)
+    z, v = with_intercept(X), design("vectors", vectors)
     same_length(log=log.action, X=z)
-    g = _pseudo_rewards(log, q)
+    g = pseudo_rewards(log, q)
     if len(v) != len(g):
         raise ValueError(
             f"vectors has {len(v):,} rows, the log has {len(g):,} actions: pass one row for each, "
@@ -75,12 +75,13 @@ def learn_item_policy(
         )
     shape = z.shape[1], v.shape[1]
     unit = float(np.abs(g).mean()) or 1.0  # the search stops at the same place in any currency
+    scale = float(np.sqrt((v**2).mean())) or 1.0  # and in any unit of the vectors
 
     def loss(flat: Array) -> tuple[float, Array]:
-        theta = flat.reshape(shape)
-        value, slope = _objective(theta @ v.T, z, g, None, 0.0, 0.0)
+        theta = flat.reshape(shape) / scale
+        value, slope = objective(theta @ v.T, z, g, None, 0.0, 0.0)
         value -= ridge / 2 * (theta**2).sum()
-        return -value / unit, -(slope @ v - ridge * theta).ravel() / unit
+        return -value / unit, -(slope @ v - ridge * theta).ravel() / scale / unit
 
     found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B")
     if not found.success:
@@ -89,4 +90,4 @@ def learn_item_policy(
             "and vectors of similar scale speed it up",
             stacklevel=2,
         )
-    return ItemPolicy(found.x.reshape(shape), int(found.nit))
+    return ItemPolicy(found.x.reshape(shape) / scale, int(found.nit))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from causalbook.estimators import LearnedPolicy, Log, dr, learn_policy
-from causalbook.estimators.policy_learning import _objective, _pseudo_rewards, _with_intercept
+from causalbook.estimators.policy_learning import objective, pseudo_rewards, with_intercept
 
 quiet = pytest.mark.filterwarnings("ignore:the estimate rests on")
 
@@ -25,7 +25,7 @@ def softmax(logits):
     return p / p.sum(axis=1, keepdims=True)
 
 
-def objective(theta, log, X, q, pessimism, ridge):
+def by_hand(theta, log, X, q, pessimism, ridge):
     """What is to be maximised, from the package's DR on the policy and from the formula alone."""
     pi = softmax(theta[0] + X @ theta[1:])
     found = dr(log, pi, q)
@@ -38,14 +38,14 @@ def objective(theta, log, X, q, pessimism, ridge):
 @pytest.mark.parametrize("clustered", [False, True])
 def test_objective_and_gradient_are_those_of_finite_differences(pessimism, ridge, clustered):
     log, X, q = draw(cluster=np.sqrt(np.arange(80)).astype(int) if clustered else None)
-    z, g = _with_intercept(X), _pseudo_rewards(log, q)
+    z, g = with_intercept(X), pseudo_rewards(log, q)
     theta = np.random.default_rng(1).normal(size=(3, 4))
-    value, slope = _objective(theta, z, g, log.cluster, pessimism, ridge)
-    assert value == pytest.approx(objective(theta, log, X, q, pessimism, ridge), rel=1e-12)
+    value, slope = objective(theta, z, g, log.cluster, pessimism, ridge)
+    assert value == pytest.approx(by_hand(theta, log, X, q, pessimism, ridge), rel=1e-12)
     for j in np.ndindex(theta.shape):
         step = np.zeros_like(theta)
         step[j] = 1e-5
-        up, down = (objective(theta + s * step, log, X, q, pessimism, ridge) for s in (1, -1))
+        up, down = (by_hand(theta + s * step, log, X, q, pessimism, ridge) for s in (1, -1))
         assert slope[j] == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-8)
 
 
@@ -54,12 +54,12 @@ def test_objective_and_gradient_are_those_of_finite_differences(pessimism, ridge
 def test_no_step_from_the_learned_policy_improves_it(pessimism, ridge):
     log, X, q = draw()
     theta = learn_policy(log, X, q, pessimism=pessimism, ridge=ridge).theta
-    best = objective(theta, log, X, q, pessimism, ridge)
-    assert best > objective(0 * theta, log, X, q, pessimism, ridge)
+    best = by_hand(theta, log, X, q, pessimism, ridge)
+    assert best > by_hand(0 * theta, log, X, q, pessimism, ridge)
     rng = np.random.default_rng(2)
     for size in (0.01, 0.1, 0.5):
         step = size * rng.normal(size=theta.shape)
-        assert objective(theta + step, log, X, q, pessimism, ridge) < best + 1e-6
+        assert by_hand(theta + step, log, X, q, pessimism, ridge) < best + 1e-6
 
 
 CLICK = np.array(

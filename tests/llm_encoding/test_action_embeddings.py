@@ -11,7 +11,7 @@ from hypothesis import given
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
-from causalbook import mean_of
+from causalbook import Estimate, mean_of
 from causalbook.estimators import Log, dr, learn_policy, mips
 from causalbook.llm_encoding import coarsest_agreeing, item_clusters, learn_item_policy, offcem
 
@@ -160,6 +160,17 @@ def test_what_offcem_cannot_answer_is_refused():
         offcem(log, pi, q, GENRE)
 
 
+def test_few_effective_rounds_are_told_as_dr_tells_them():
+    log, pi, q = draw()
+    rare = Log(log.action, 1.0 * (np.arange(400) < 9), log.pscore, policy=log.policy)
+    with pytest.warns(UserWarning, match="effective rewarded rounds") as told:
+        with_items = offcem(rare, pi, q, range(4))
+    assert told[0].filename == __file__  # where the reader's own call stands
+    with pytest.warns(UserWarning, match="effective rewarded rounds") as of_dr:
+        assert with_items.notes[1:] == dr(rare, pi, q).notes
+    assert str(told[0].message) == str(of_dr[0].message)
+
+
 # The choice
 
 
@@ -213,6 +224,10 @@ def test_what_cannot_be_compared_is_refused():
         coarsest_agreeing(one)
     with pytest.raises(ValueError, match="level is 95: pass a probability"):
         coarsest_agreeing(one * 2, level=95)
+    none, why = np.full(2, np.nan), ("no standard error",)
+    bare = Estimate(1.0, none, "value", "DM", sample="s", notes=why)
+    with pytest.raises(ValueError, match=r"1 of 2 estimates have no standard error \(first: DM\)"):
+        coarsest_agreeing([*one, bare])
     other = mean_of([1.0, 2.0], estimand="value", method="x", sample="t")
     with pytest.raises(ValueError, match="not the same rows"):
         coarsest_agreeing([*one, other])
@@ -280,6 +295,17 @@ def test_the_currency_of_rewards_does_not_count():
     one = learn_item_policy(log, X, v, q, ridge=0.02)
     other = learn_item_policy(cents, X, v, 100 * q, ridge=2.0)
     np.testing.assert_allclose(one.theta, other.theta, atol=1e-6)
+    assert one.iterations == other.iterations > 1
+
+
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_the_scale_of_the_vectors_does_not_count(scale):
+    log, _, q = draw(n=200)
+    X, v = np.random.default_rng(1).normal(size=(2, 200, 2))
+    v = v[:4]
+    one = learn_item_policy(log, X, v, q, ridge=0.02)
+    other = learn_item_policy(log, X, scale * v, q, ridge=0.02 * scale**2)
+    np.testing.assert_allclose(scale * other.theta, one.theta, atol=1e-6)
     assert one.iterations == other.iterations > 1
 
 

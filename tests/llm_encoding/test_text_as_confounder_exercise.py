@@ -19,15 +19,15 @@ def mean_y(a, w=None):
 
 NAIVE = mean_y(1) - mean_y(0) - EFFECT
 ADJUSTED = sum(mean_y(1, w) - mean_y(0, w) for w in (0, 1)) / 2 - EFFECT
-LEFT = ADJUSTED / NAIVE
+left_over = ADJUSTED / NAIVE
 
 
 def test_the_checker_knows_the_answer_and_the_mistakes(examine):
-    assert LEFT == F(3, 7)
-    assert LEFT == (1 - F(4, 5) ** 2) / (1 - F(1, 4) * F(4, 5) ** 2)
+    assert left_over == F(3, 7)
+    assert left_over == (1 - F(4, 5) ** 2) / (1 - F(1, 4) * F(4, 5) ** 2)
     mistakes = {
         "error rate": (1 - RIGHT, "how often the reading is wrong"),
         "what R2 leaves": (1 - F(4, 5) ** 2, "That is the numerator"),
-        "share removed": (1 - LEFT, "asked is what it leaves"),
+        "share removed": (1 - left_over, "asked is what it leaves"),
     }
-    examine("llm_encoding.text_as_confounder", LEFT, mistakes, hint="Compute R squared")
+    examine("llm_encoding.text_as_confounder", left_over, mistakes, hint="Compute R squared")
