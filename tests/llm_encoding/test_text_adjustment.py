@@ -139,6 +139,26 @@ def test_proximal_refuses(change, message):
         proximal(given_["y"], given_["a"], given_["w"], given_["z"], cluster=given_.get("cluster"))
 
 
+def test_proximal_refuses_a_reading_that_tells_nothing():
+    a, w = np.repeat([0, 1], 4), np.tile([1.0, -1.0], 4)
+    z = np.tile([1.0, 1.0, -1.0, -1.0], 2)  # at right angles to w in both arms
+    with pytest.raises(ValueError, match="z tells nothing of some combination of w"):
+        proximal(np.arange(8.0), a, w, z)
+
+
+def test_z_may_depend_on_the_treatment_but_w_may_not():
+    a, w, z, y, _ = two_readings().T
+    # A treated row has two copies: z is as it was in one, and 1 in the other.
+    both = {
+        v: np.concatenate([x[a == 0], x[a == 0], x[a == 1], x[a == 1]])
+        for v, x in {"a": a, "w": w, "z": z, "y": y}.items()
+    }
+    moved = both["z"].copy()
+    moved[-int(a.sum()) :] = 1.0
+    assert proximal(both["y"], both["a"], both["w"], moved).value == pytest.approx(1 / 4, abs=1e-12)
+    assert abs(proximal(both["y"], both["a"], moved, both["w"]).value - 1 / 4) > 0.05
+
+
 def test_a_named_column_lends_its_name():
     y, a, w, _ = simulated()
     with pytest.raises(ValueError, match=r"z \('second half'\) does not vary"):
@@ -177,6 +197,14 @@ def test_one_late_text_of_several_is_enough_and_the_same_moment_is_late():
         ([1.0, 1.0], [2.0, 2.0, 2.0], "unequal lengths"),
         ([1.0, 1.0], pd.Timestamp("2026"), "cannot be compared"),
         (pd.to_datetime(["2026"], utc=True), pd.Timestamp("2027"), "cannot be compared"),
+        # As words the ninth of March comes before the tenth of February.
+        (["09/03/2026"], ["10/02/2026"], "text_time holds strings: .* pandas.to_datetime"),
+        ([1.0], ["2"], "treatment_time holds strings"),
+        (3.0, [4.0], "text_time is one value: pass, for each row,"),
+        ("2026", [4.0], "text_time is one value"),
+        ([], [], "text_time is empty"),
+        ([4.0, 4.0], [[1.0, 2.0], [3.0]], "several times in a row: pass one for each row"),
+        ([4.0, 4.0], [[1.0, 2.0], [3.0, 5.0]], "several times in a row: pass one for each row"),
     ],
 )
 def test_require_before_refuses(text_time, at, message):
@@ -257,6 +285,9 @@ def test_torch_s_own_dice_are_left_alone(vectors):
         ({"y": np.full(40, np.inf)}, "y is NaN or infinite"),
         ({"vectors": np.zeros((3, 2))}, "unequal lengths"),
         ({"folds": 1}, "folds is 1"),
+        ({"y": np.ones(40)}, "y does not vary in all but fold 0: nothing to learn"),
+        ({"y": np.eye(40)[1]}, r"y does not vary in all but fold \d: nothing to learn"),
+        ({"vectors": np.ones((40, 3))}, "vectors does not vary in all but fold 0"),
         ({"folds": np.arange(40) % 2}, "a in fold 0 is 0 in every row"),
     ],
 )
