@@ -84,8 +84,8 @@ class InterestRelevance:
         DataFrame with the columns user and item (rows of those tables, whole numbers from 0) and
         click (0 or 1), one row for each item shown; `weights` (n,), positive, or None for ones.
         Raises ValueError for NaN, vectors that are all alike, numbers outside the tables, weights
-        that are not positive, a log with clicks only or without any. Warns where the held-out
-        clicks do not rise with the score.
+        that are not positive, a log with clicks only or without any, a score that separates the
+        held-out clicks from the misses. Warns where the held-out clicks do not rise with the score.
         """
         import torch
 
@@ -162,6 +162,13 @@ def _rows(part: Any, u: Ints, i: Ints, y: Array, w: Array) -> list[Any]:
 
 def _calibration(s: Array, y: Array, w: Array) -> tuple[float, float]:
     """Slope and level of a weighted logistic regression on the score, by Newton's method."""
+    hit, miss = s[y == 1], s[y == 0]
+    if hit.min() > miss.max() or hit.max() < miss.min():
+        raise ValueError(
+            f"the score separates the held-out clicks from the misses ({len(hit):,} and "
+            f"{len(miss):,} rows), so that no slope of the calibration is the best: pass more "
+            "rows, and see that no vector was made from the clicks"
+        )
     z = np.column_stack([s, np.ones(len(s))])
     share = w / w.sum()
     b = np.array([0.0, _logit(share @ y)])

@@ -175,6 +175,13 @@ def test_warns_where_held_out_clicks_do_not_rise_with_the_score():
         assert model.fit(x, v, turned).slope < 0
 
 
+def test_refuses_scores_that_separate_clicks_from_misses():
+    # The likelihood of the calibration rises for ever: probabilities of 0 and 1, tied lists.
+    x, v, log, _ = world(1_000)
+    with pytest.raises(ValueError, match="separates the held-out clicks from the misses"):
+        InterestRelevance().fit(x, v, log.assign(click=(log["item"] < 25).astype(int)))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
