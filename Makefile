@@ -6,6 +6,9 @@ JOBS ?= 2
 # The code of this checkout is what runs, even where several share one environment.
 export PYTHONPATH := $(CURDIR)
 export PYTHONUTF8 := 1
+# One thread each: pages and tests run side by side, and threads that wait for each other cost most.
+book unit notebooks site evidence: export OMP_NUM_THREADS = 1
+book unit notebooks site evidence: export OPENBLAS_NUM_THREADS = 1
 
 .NOTPARALLEL: # two builds at once would spoil the timings that the tests take
 
@@ -39,8 +42,6 @@ site: book ## the built site in a browser, and printed
 pdf: book ## the whole book as one PDF
 	"$(VENV)"/bin/python scripts/pdf.py
 
-# One thread each: the runs go side by side, and threads that wait for each other cost most.
-evidence: export OPENBLAS_NUM_THREADS = 1
 evidence: env ## pages with five other seeds, coverage of intervals, mutants of the estimators
 	"$(VENV)"/bin/python scripts/evidence.py
 	"$(VENV)"/bin/python scripts/coverage_ledger.py

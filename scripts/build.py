@@ -80,6 +80,8 @@ def build(source: Path) -> int:
     # Notebooks must import this checkout, not an installed copy of the package.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # notebooks run side by side
+        os.environ.setdefault(name, "1")
     documents = set(parse_toc_yaml(source / "_toc.yml"))
     notebooks = [source / f"{name}.ipynb" for name in sorted(documents)]
     output = source / "_build"
