@@ -60,8 +60,6 @@ def learn_policy(
     that the log never shows (with `log.policy`: somewhere). Warns if the search did not end.
     Source: Dudík, Erhan, Langford and Li (2014); Swaminathan and Joachims (2015, JMLR 16).
     """
-    from scipy.optimize import minimize
-
     for name, setting in (("pessimism", pessimism), ("ridge", ridge)):
         if not 0 <= setting < np.inf:
             raise ValueError(f"{name} is {setting}: pass a number from 0")
@@ -76,14 +74,21 @@ def learn_policy(
         value, slope = objective(flat.reshape(shape), z, g, log.cluster, pessimism, ridge)
         return -value / unit, -slope.ravel() / unit
 
+    return LearnedPolicy(*search(loss, shape, "covariates"))
+
+
+def search(loss: Any, shape: tuple[int, int], inputs: str) -> tuple[Array, int]:
+    """Minimise a loss that gives its slope, from zero on: the coefficients and the steps taken."""
+    from scipy.optimize import minimize
+
     found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B")
     if not found.success:
         warnings.warn(
             f"the search for the policy did not end ({found.message}): a ridge above 0 bounds it, "
-            "and covariates of similar scale speed it up",
-            stacklevel=2,
+            f"and {inputs} of similar scale speed it up",
+            stacklevel=3,
         )
-    return LearnedPolicy(found.x.reshape(shape), int(found.nit))
+    return found.x.reshape(shape), int(found.nit)
 
 
 def objective(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from causalbook.estimators.logged_data import Log
 from causalbook.estimators.policy_learning import (
     objective,
     pseudo_rewards,
+    search,
     softmax,
     with_intercept,
 )
@@ -61,8 +61,6 @@ def learn_item_policy(
     Warns if the search did not end.
     Source: Dudík, Erhan, Langford and Li (2014) for the value; the tied parameters are common.
     """
-    from scipy.optimize import minimize
-
     if not 0 <= ridge < np.inf:
         raise ValueError(f"ridge is {ridge}: pass a number from 0")
     z, v = with_intercept(X), design("vectors", vectors)
@@ -83,11 +81,5 @@ def learn_item_policy(
         value -= ridge / 2 * (theta**2).sum()
         return -value / unit, -(slope @ v - ridge * theta).ravel() / scale / unit
 
-    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B")
-    if not found.success:
-        warnings.warn(
-            f"the search for the policy did not end ({found.message}): a ridge above 0 bounds it, "
-            "and vectors of similar scale speed it up",
-            stacklevel=2,
-        )
-    return ItemPolicy(found.x.reshape(shape) / scale, int(found.nit))
+    theta, steps = search(loss, shape, "vectors")
+    return ItemPolicy(theta / scale, steps)

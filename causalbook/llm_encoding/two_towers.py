@@ -10,7 +10,7 @@ import numpy as np
 
 from causalbook.arrays import Array, Ints, as_frame, binary, dice, numbers, rows, same_length
 from causalbook.recommenders.classics import Recommender
-from causalbook.recommenders.interactions import ids
+from causalbook.recommenders.interactions import ids, refuse_settings
 
 if TYPE_CHECKING:
     import torch
@@ -71,11 +71,7 @@ class InterestRelevance:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in {"dim": self.dim, "epochs": self.epochs}.items():
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} is {value!r}: pass a whole number from 1")
-        if not 0 <= self.penalty < np.inf:
-            raise ValueError(f"penalty is {self.penalty!r}: pass a number from 0")
+        refuse_settings(self.dim, self.epochs, self.penalty)
 
     def fit(self, users: Any, items: Any, log: Any, weights: Any = None) -> TwoTowers:
         """Learn both towers from what was shown.

@@ -9,7 +9,7 @@ import numpy as np
 
 from causalbook.arrays import Array, Ints, dice
 from causalbook.recommenders.classics import Recommender
-from causalbook.recommenders.interactions import Ratings, as_ratings, pairs
+from causalbook.recommenders.interactions import Ratings, as_ratings, pairs, refuse_settings
 
 SPREAD = 0.1  # of the first factors
 RATE = 0.1  # first step of Adam; the steps shrink to nothing along a cosine
@@ -63,11 +63,7 @@ class MatrixFactorization:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in {"dim": self.dim, "epochs": self.epochs}.items():
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} is {value!r}: pass a whole number from 1")
-        if not 0 <= self.penalty < np.inf:
-            raise ValueError(f"penalty is {self.penalty!r}: pass a number from 0")
+        refuse_settings(self.dim, self.epochs, self.penalty)
 
     def fit(self, ratings: Any, weights: Any = None, *, shape: Any = None) -> Factors:
         """Learn biases and factors from ratings.

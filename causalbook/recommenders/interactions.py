@@ -108,3 +108,12 @@ def unit_rows(name: str, x: Any) -> Array:
         )
     unit: Array = vectors / length
     return unit
+
+
+def refuse_settings(dim: Any, epochs: Any, penalty: Any) -> None:
+    """Refuse settings of a factor model that are no number of factors, of steps, no penalty."""
+    for name, value in {"dim": dim, "epochs": epochs}.items():
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name} is {value!r}: pass a whole number from 1")
+    if not 0 <= penalty < np.inf:
+        raise ValueError(f"penalty is {penalty!r}: pass a number from 0")
