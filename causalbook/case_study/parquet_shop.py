@@ -1,0 +1,92 @@
+"""The shop in files: as many users as a disk holds, one part after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from causalbook import datasets
+from causalbook.arrays import dice
+from causalbook.case_study.funnel_world import funnel_shop, refuse
+from causalbook.case_study.queries import GENRES
+from causalbook.potential_outcomes import World
+
+PART = 200_000  # users a part: about 400 MB while it is made
+
+
+def write_shop(
+    folder: str | Path,
+    n_users: int,
+    *,
+    confounding: float = 1.0,
+    hidden: float = 0.0,
+    seed: int,
+) -> dict[str, float]:
+    """Write the shop of `funnel_shop` as parquet files, part by part, and return its truth.
+
+    `folder`, new or empty, gets `items.parquet` (item, title, year, genre: the films on sale) and,
+    in parts of 200,000 users, `visits/` (the data, user numbers running on) and `potential/` (what
+    nobody sees, in the same rows). Memory is that of one part, time is linear in the users. A part
+    depends on the seed and its number alone: a longer shop begins as a shorter one does. The truth
+    is that of all users together. `n_users`, from 2; the switches are those of `funnel_shop`.
+
+    Raises ValueError for a folder that holds files already, fewer than two users, or as
+    `funnel_shop` does. Source: ours.
+    """
+    refuse(n_users, confounding, hidden)
+    dice(n_users, seed)
+    where = Path(folder)
+    if where.exists() and any(where.iterdir()):
+        raise ValueError(f"folder {where.name!r} holds files already: pass a new or an empty one")
+    for kind in ("visits", "potential"):
+        (where / kind).mkdir(parents=True)
+    _items(where / "items.parquet")
+    sizes = part_sizes(n_users)
+    total: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for part, size in enumerate(sizes):
+        world = funnel_shop(
+            size, confounding=confounding, hidden=hidden, seed=part_seed(seed, part)
+        )
+        world.data["user"] += part * PART
+        world.data.to_parquet(where / "visits" / f"part-{part:05}.parquet", index=False)
+        world.potential.to_parquet(where / "potential" / f"part-{part:05}.parquet", index=False)
+        for name, n in _group_sizes(world).items():
+            if n:
+                total[name] = total.get(name, 0.0) + n * world.truth[name]
+                counts[name] = counts.get(name, 0) + n
+    return {name: total[name] / counts[name] for name in total}
+
+
+def part_sizes(n_users: int) -> list[int]:
+    """Users of each part: all full but the last, which takes a single user left over along."""
+    full, rest = divmod(n_users, PART)
+    sizes = [PART] * full + ([rest] if rest > 1 else [])
+    if rest == 1:
+        sizes[-1:] = [PART + 1] if full else [1]
+    return sizes
+
+
+def part_seed(seed: int, part: int) -> int:
+    """Seed of a part, independent of those of the others."""
+    return int(np.random.SeedSequence([seed, part]).generate_state(1, np.uint64)[0])
+
+
+def _group_sizes(world: World) -> dict[str, int]:
+    """How many users each entry of the truth is an average over."""
+    n, treated = len(world.data), int(world.data["recommended"].sum())
+    urgency = world.potential["urgency"].to_numpy()
+    sizes = {f" urgency {j}": int((urgency == j).sum()) for j in range(3)} | {" treated": treated}
+    return {
+        name: next((size for group, size in sizes.items() if name.endswith(group)), n)
+        for name in world.truth
+    }
+
+
+def _items(file: Path) -> None:
+    """Write the films on sale: the first hundred of each genre."""
+    films = datasets.load("films")
+    on_sale = films[films["genres"].isin(GENRES)].groupby("genres", sort=False).head(100)
+    items = on_sale[["title", "year", "genres"]].rename(columns={"genres": "genre"})
+    items.rename_axis("item").reset_index().to_parquet(file, index=False)
