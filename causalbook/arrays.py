@@ -172,13 +172,17 @@ def _gone(value: Any) -> bool:
     return np.ndim(value) == 0 and bool(value != value)
 
 
-def dice(n: Any, seed: Any) -> np.random.Generator:
-    """Return the source of chance for n draws; refuse what is no number of draws and no seed."""
+def dice(n: Any, seed: Any, of: str = "") -> np.random.Generator:
+    """Return the source of chance for n draws; refuse what is no number of draws and no seed.
+
+    A simulator gives its name as `of`, so that its world is independent of what a reader draws from
+    `default_rng(seed)` and of other worlds with the same seed.
+    """
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueError(f"n is {n!r}: pass how many to draw, a whole number from 1")
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ValueError(f"seed is {seed!r}: pass a whole number from 0, so that a draw repeats")
-    return np.random.default_rng(seed)
+    return np.random.default_rng([seed, *of.encode()] if of else seed)
 
 
 def as_frame(name: str, x: Any) -> Any:

@@ -72,7 +72,7 @@ def funnel_shop(
     import pandas as pd
 
     refuse(n, confounding, hidden)
-    rng, row, k = dice(n, seed), np.arange(n), np.arange(len(GENRES) + 1)
+    rng, row, k = dice(n, seed, "funnel_shop"), np.arange(n), np.arange(len(GENRES) + 1)
     u = {name: rng.random(n) for name in ("show", "candidate", "film", "view", "cart", "buy")}
     u |= {"wait": rng.exponential(size=n), "price": rng.lognormal(0.0, 0.4, size=n)}
     x = _users(rng, n, hidden)

@@ -34,7 +34,8 @@ def aipw_missing(y: Any, a: Any, e: Any, rho: Any, mu0: Any, mu1: Any) -> Estima
 
     R says whether the outcome was seen, and $\rho = P(R = 1 \mid A, X)$. Unbiased if, given A and
     X, being seen has nothing to do with the outcome (missing at random), and either the two
-    propensities or the two regressions are right.
+    propensities or the two regressions are right. If the propensities are, rho may also depend on
+    what came after the treatment, where mu0 and mu1 do not; or be chances that you chose yourself.
 
     Parameters: `y` (n,) outcomes, NaN where missing; `a` (n,) 0 or 1; `e` (n,) probabilities of
     a = 1; `rho` (n,) of being seen, under the arm that the unit is in; `mu0`, `mu1` (n,) expected

@@ -103,7 +103,7 @@ class SCM:
         """
         import pandas as pd
 
-        rng, drawn = dice(n, seed), {}
+        rng, drawn = dice(n, seed, "SCM"), {}
         for name, noise in self.noise.items():
             if callable(noise):
                 drawn[name] = np.asarray(noise(rng, n))

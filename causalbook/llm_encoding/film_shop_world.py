@@ -59,7 +59,7 @@ def film_shop(
     import pandas as pd
 
     _refuse(n, titles, {"confounding": confounding, "era": era, "heterogeneity": heterogeneity})
-    rng = dice(n, seed)
+    rng = dice(n, seed, "film_shop")
     # All chance first and in one order: switches change the world and not the dice.
     z, new = rng.integers(len(GENRES), size=n), rng.random(n) < 0.5
     picks, u, noise = rng.random((n, titles)), rng.random(n), rng.normal(0.0, 0.5, size=n)

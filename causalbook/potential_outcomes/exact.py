@@ -189,7 +189,7 @@ class ExactWorld:
         """Draw n rows as a DataFrame; fractions become floats; n and seed are whole numbers."""
         import pandas as pd
 
-        rng, cells = dice(n, seed), self._table({})
+        rng, cells = dice(n, seed, "exact"), self._table({})
         drawn = rng.choice(len(cells), size=n, p=[float(p) for p in cells.values()])
         frame = pd.DataFrame(list(cells), columns=list(self.variables))
         return frame.iloc[drawn].reset_index(drop=True)

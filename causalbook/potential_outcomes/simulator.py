@@ -145,7 +145,7 @@ def shop(
 
 def _dice(n: int, seed: int) -> dict[str, Labels]:
     """Draw all chance first and in one order: switches change the world and not the dice."""
-    rng, users = dice(n, seed), max(n // 2, 1)
+    rng, users = dice(n, seed, "shop"), max(n // 2, 1)
     home, loyalty = rng.integers(CITIES, size=users), rng.poisson(2.0, size=users)
     mood = rng.normal(0.0, 0.5, size=CITIES)
     user = rng.integers(users, size=n)

@@ -55,7 +55,7 @@ def catalogue(
     import pandas as pd
 
     _refuse(n_users, n_items, popularity_bias, selection, organic, density)
-    shape, rng = (n_users, n_items), dice(n_users * n_items, seed)
+    shape, rng = (n_users, n_items), dice(n_users * n_items, seed, "catalogue")
     # All chance first and in one order: switches change the world and not the dice.
     quality, own = rng.normal(size=n_items), rng.normal(size=n_items)
     users, items = rng.normal(size=(n_users, DIM)), rng.normal(size=(n_items, DIM))
