@@ -35,7 +35,7 @@ import pytest
 from tqdm import tqdm
 
 import causalbook
-from causalbook import estimators, llm_encoding, nuisance, recommenders
+from causalbook import case_study, estimators, llm_encoding, nuisance, recommenders
 
 ROOT = Path(__file__).resolve().parent.parent
 SURVIVORS = ROOT / "scripts" / "survivors.toml"
@@ -52,6 +52,7 @@ MODULES += [
     f"llm_encoding.{name}"
     for name in ("intents", "human_labels", "text_adjustment", "action_clusters", "item_policies")
 ]
+MODULES += [f"case_study.{name}" for name in ("decisions", "outcome_gaps")]
 NOT_ABOUT_ONE = (
     "test_coverage.py",
     "test_frame.py",
@@ -181,7 +182,7 @@ def mutants(module: str) -> Iterator[Mutant]:
 def names_of(module: str) -> set[str]:
     """Public names that a module defines; where it defines none, those of its users."""
     loaded = importlib.import_module(f"causalbook.{module}")
-    books = (estimators, recommenders, llm_encoding, nuisance, causalbook)
+    books = (estimators, recommenders, llm_encoding, case_study, nuisance, causalbook)
     offered = {name for book in books for name in book.__all__}
     own = {n for n in offered & set(vars(loaded)) if vars(loaded)[n].__module__ == loaded.__name__}
     users = (user for user in MODULES if f"from causalbook.{module} import" in source(user))

@@ -49,6 +49,7 @@ def test_the_other_sign_is_the_other_decision_with_the_same_regret():
 
 def test_all_is_counted_in_units():
     one, many = decide(profit(0.1), units=1), decide(profit(0.1), units=1000)
+    assert one.interval == pytest.approx(profit(0.1).conf_int(), rel=1e-12)
     assert many.gain == pytest.approx(1000 * one.gain)
     assert many.interval == pytest.approx([1000 * end for end in one.interval])
     assert many.expected_regret == pytest.approx(1000 * one.expected_regret)
