@@ -26,9 +26,8 @@ print(spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, truth["c
 
 def main() -> None:
     sizes = [int(n) for n in sys.argv[1:]] or [200_000, 1_000_000, 5_000_000]
-    print(
-        f"{'users':>10} {'seconds':>8} {'s/million':>10} {'peak MB':>8} {'files MB':>9} {'effect':>7}"
-    )
+    heads = ["users", "seconds", "s/million", "peak MB", "files MB", "effect"]
+    print("".join(f"{head:>11}" for head in heads))
     for n in sizes:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-c", MAKE, folder, str(n)]
@@ -36,7 +35,8 @@ def main() -> None:
             seconds, peak, effect = map(float, shown.split())
             size = sum(f.stat().st_size for f in Path(folder).rglob("*.parquet")) / 2**20
         million = 1e6 * seconds / n
-        print(f"{n:>10,} {seconds:>8.1f} {million:>10.1f} {peak:>8.0f} {size:>9.0f} {effect:>7.4f}")
+        row = [f"{n:,}", f"{seconds:.1f}", f"{million:.1f}", f"{peak:.0f}", f"{size:.0f}"]
+        print("".join(f"{cell:>11}" for cell in [*row, f"{effect:.4f}"]))
 
 
 if __name__ == "__main__":

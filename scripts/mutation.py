@@ -52,7 +52,19 @@ MODULES += [
     f"llm_encoding.{name}"
     for name in ("intents", "human_labels", "text_adjustment", "action_clusters", "item_policies")
 ]
-MODULES += [f"case_study.{name}" for name in ("decisions", "outcome_gaps")]
+MODULES += [
+    f"case_study.{name}"
+    for name in (
+        "decisions",
+        "fair_allocation",
+        "interrupted",
+        "outcome_gaps",
+        "shop_analysis",
+        "shop_steps",
+        "treatment_plans",
+        "waiting",
+    )
+]
 NOT_ABOUT_ONE = (
     "test_coverage.py",
     "test_frame.py",

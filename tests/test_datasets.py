@@ -15,8 +15,10 @@ from causalbook import datasets
 from causalbook.datasets import content_hash, describe, load
 
 SHIPPED = ["films", "open_bandit"]
-READ = ["berkeley", "card", "castle", "close_college", "cps_mixtape", "darfur", "jobs", "movielens"]
-READ += ["nhefs", "nsw_mixtape", "organ_donations", "social_insure", "thornton_hiv"]
+READ = ["berkeley", "card", "castle", "cigarettes", "close_college", "cps_mixtape", "darfur"]
+READ += ["jobs", "movielens"]
+READ += ["nhefs", "nsw_mixtape", "organ_donations", "rock_the_vote", "social_insure"]
+READ += ["thornton_hiv"]
 NAMES = sorted(SHIPPED + READ)
 ROOT = Path(__file__).parents[1]
 

@@ -66,7 +66,8 @@ def feedback_loop(
     gamma, organic = (_table(world, name) for name in ("click", "organic"))
     n_users, n_items = gamma.shape
     _refuse(rounds, slots, n_items, explore, position_bias)
-    users, place, rng = np.arange(n_users), np.arange(1, slots + 1), dice(rounds, seed, "feedback_loop")
+    users, place = np.arange(n_users), np.arange(1, slots + 1)
+    rng = dice(rounds, seed, "feedback_loop")
     looked, row = place ** -float(position_bias), np.arange(n_users)[:, None]
     past: list[pd.DataFrame] = []
     told = []
