@@ -40,7 +40,7 @@ EXERCISE = Exercise(
         "exposed against ghosts": (
             lambda: BOUGHT["campaign"][2] / EXPOSED - BOUGHT["holdout"][1] / GHOSTS,
             "You compared those who were served with all who were predicted. Two in ten of the "
-            "predicted were not served, and those hardly bought: compare the ghosts of both arms.",
+            "predicted were not served, and those bought far less. Compare ghosts of both arms.",
         ),
         "not divided": (
             lambda: _more(1) / GHOSTS,

@@ -48,6 +48,11 @@ def _over_the_complete() -> float:
     return float((minutes * complete / kept).sum() / complete.sum())
 
 
+def _over_the_weights() -> float:
+    minutes, complete, kept = _columns()
+    return float(np.average(minutes, weights=complete / kept))
+
+
 def _all_weighted() -> float:
     minutes, _, kept = _columns()
     return float(np.mean(minutes / kept))
@@ -69,6 +74,11 @@ EXERCISE = Exercise(
         "divided by the complete": (
             _over_the_complete,
             "The weights stand for all eight sessions already: divide by eight, not by the five.",
+        ),
+        "divided by the weights": (
+            _over_the_weights,
+            "That divides by the sum of the weights (Hájek), a good estimate too; the formula "
+            "as it stands divides by eight, which is what that sum is on average.",
         ),
         "cut off and weighted": (
             _all_weighted,

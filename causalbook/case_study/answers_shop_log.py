@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from causalbook.case_study.cleaning import STEPS, build_table, clean_events
+from causalbook.case_study.funnel_world import WINDOW
 from causalbook.exercises import Exercise
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def practice_log() -> pd.DataFrame:
     lines += [(3, "purchase", "2026-03-19T20:00:00+00:00", PRICE)]
     lines += [(6, "purchase", "2026-03-12T09:00:00-07:00", PRICE)]
     lines += [(7, "purchase", "2026-03-13T10:00:00+00:00", -PRICE)]
+    lines += [(8, "purchase", "2026-03-20T09:00:00+00:00", PRICE)]
     events = pd.DataFrame(lines, columns=["user", "type", "at", "value"])
     sent = [*range(19), *range(18, len(lines) - 1)]  # user 1's order came twice
     received = pd.to_datetime(events["at"], format="ISO8601", utc=True).dt.tz_localize(None)
@@ -46,10 +48,10 @@ def practice_log() -> pd.DataFrame:
     return events.assign(propensity=float("nan"), pscore=float("nan"))
 
 
-def _difference(without: str = "") -> float:
+def _difference(without: str = "", window: float = WINDOW) -> float:
     """Conversion where the slot is filled less that where it is empty; a step left out."""
     events, _ = clean_events(practice_log(), [step for step in STEPS if step.name != without])
-    table = build_table(events)
+    table = build_table(events, window=window)
     orders = table["order_value"] / PRICE if without == "retries" else table["purchase"]
     shown = table["recommended"] == 1
     return float(orders[shown].mean() - orders[~shown].mean())
@@ -70,6 +72,10 @@ EXERCISE = Exercise(
         "refund counted": (
             partial(_difference, "refunds"),
             "A purchase of negative value is money that goes back. It is no order.",
+        ),
+        "window forgotten": (
+            partial(_difference, window=28),
+            "Two purchases come more than seven days after the visit. They do not count.",
         ),
     },
     "Set aside what came twice, give each local time its region's distance from UTC, take refunds "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Ints, Labels, as_frame
+from causalbook.arrays import Ints, as_frame
 from causalbook.case_study.funnel_world import DAY, REGIONS, WINDOW
 from causalbook.case_study.shop_events import OFFSETS, SECOND, TYPES, misspelt
 from causalbook.case_study.shop_schema import UNKNOWN, dictionary
@@ -21,7 +21,7 @@ AGE = (10, 110)  # years that a person may have
 SLACK, LAG = 300 * SECOND, 7 * DAY  # a clock may be ahead, and an event under way, for so long
 SPELLINGS = {"region": {misspelt(name).lower(): name for name in REGIONS}}
 SPELLINGS["gender"] = {"f": "female", "m": "male"}
-NEEDED = ("event_id", "user", "device", "type", "at", "received", "age", "gender", "region")
+NEEDED = ("event_id", "user", "device", "type", "at", "received", "value", *SPELLINGS, "age")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,12 @@ def quarantine(events: pd.DataFrame, bad: Any, reason: str) -> pd.DataFrame:
     """Set events aside: the rows stay, and `quarantine` says why ("": the row is in use).
 
     Parameters: `events`; `bad` (n,), True for the rows to set aside; `reason`, a few words. A row
-    keeps its first reason. Source: ours.
+    keeps its first reason. Raises ValueError for a `bad` of another shape. Source: ours.
     """
+    if np.shape(bad) != (len(events),):
+        raise ValueError(
+            f"bad has {np.size(bad):,} entries: pass one a row of events, {len(events):,}"
+        )
     known = events["quarantine"].to_numpy() if "quarantine" in events else np.array("")
     reasons = np.where(np.asarray(bad) & (known == ""), reason, known)
     return events.assign(quarantine=reasons.astype(object))
@@ -60,9 +64,8 @@ def clean_events(
     """
     import pandas as pd
 
-    if absent := [c for c in (*NEEDED, "value") if c not in as_frame("events", events)]:
-        raise ValueError(f"events lacks the columns {', '.join(absent)}: pass raw_events().data")
-    events = quarantine(events, False, "")
+    _refuse(events, NEEDED)
+    events = quarantine(events, np.zeros(len(events), dtype=bool), "")
     report = []
     for step in STEPS if steps is None else steps:
         used, before = in_use(events), events[step.column]
@@ -114,14 +117,13 @@ def _offsets(events: pd.DataFrame) -> pd.DataFrame:
     visits = events[(events["type"] == "visit") & events["user"].notna()].drop_duplicates("user")
     region = events["user"].map(visits.set_index("user")["region"])
     tail = region.map({r: f"{h:+03d}:00" for r, h in zip(REGIONS, OFFSETS, strict=True)})
-    stated = (events["at"] + tail).where(tail.notna(), _receipt(events))
-    return events.assign(at=events["at"].mask(bare, stated))
+    at = events["at"].mask(bare & tail.notna(), events["at"] + tail)
+    return _receipt(events.assign(at=at), bare & tail.isna())
 
 
 def _clocks(events: pd.DataFrame) -> pd.DataFrame:
     gap = _micro(events["received"]) - _micro(_moments(events["at"]))
-    wrong = (gap < -SLACK) | (gap > LAG)
-    return events.assign(at=events["at"].mask(wrong, _receipt(events)))
+    return _receipt(events, (gap < -SLACK) | (gap > LAG))
 
 
 def _refunds(events: pd.DataFrame) -> pd.DataFrame:
@@ -146,14 +148,18 @@ def build_table(events: pd.DataFrame, *, window: float = WINDOW) -> pd.DataFrame
     """Turn the events in use into one row a user, in the columns and types of `dictionary`.
 
     A purchase counts if it comes within the `window` (days) after the visit, not before it;
-    `order_value` adds up all that count. A time without its distance from UTC is read as UTC, a
-    label that the dictionary lacks is missing.
+    `order_value` adds up all that count. The first visit and impression of a user make the row;
+    events of users who never visit count nowhere. A time without its distance from UTC is read as
+    UTC, a label that the dictionary lacks is missing.
 
-    Parameters: `events`, cleaned or not. Raises ValueError for a window that is not positive, no
-    visit, a visit without an impression. Source: ours.
+    Parameters: `events`, cleaned or not. Raises ValueError for an absent column, a window that is
+    not positive, no visit, a visit without an impression. Source: ours.
     """
     import pandas as pd
 
+    made_here = ("visited_at", "recommended", "viewed", "cart", "purchase", "order_value")
+    needed = [v.name for v in dictionary() if v.name not in (*made_here, "purchased")]
+    _refuse(events, (*needed, "type", "at", "value", "genre"))
     if not window > 0:
         raise ValueError(f"window is {window}: pass days, above 0")
     used = events[in_use(events) & events["user"].notna().to_numpy()]
@@ -182,6 +188,11 @@ def build_table(events: pd.DataFrame, *, window: float = WINDOW) -> pd.DataFrame
     return pd.DataFrame({v.name: v.typed(np.asarray(made[v.name])) for v in dictionary()})
 
 
+def _refuse(events: Any, needed: Sequence[str]) -> None:
+    if absent := [c for c in needed if c not in as_frame("events", events)]:
+        raise ValueError(f"events lacks the columns {', '.join(absent)}: pass raw_events().data")
+
+
 def in_use(events: pd.DataFrame) -> Any:
     """Mark the rows that are not set aside."""
     if "quarantine" not in events:
@@ -201,9 +212,9 @@ def _micro(time: Any) -> Ints:
     return micro
 
 
-def _receipt(events: pd.DataFrame) -> Any:
-    """Write the moment of receipt as text (UTC)."""
-    import pandas as pd
-
-    text: Labels = np.datetime_as_string(events["received"].to_numpy(), unit="us")
-    return pd.Series(text, index=events.index).astype("str") + "+00:00"
+def _receipt(events: pd.DataFrame, where: Any) -> pd.DataFrame:
+    """Write the moment of receipt (UTC) as `at`, in some rows."""
+    at, rows = events["at"].copy(), np.flatnonzero(where)
+    text = np.datetime_as_string(events["received"].to_numpy()[rows], unit="us")
+    at.iloc[rows] = np.char.add(text, "+00:00")
+    return events.assign(at=at)

@@ -45,12 +45,16 @@ def decide(profit: Estimate, *, units: float, level: float = 0.95) -> Decision:
     what a flat prior makes of a large sample. It knows nothing of bias: an estimate that is wrong
     gives a wrong decision with a small regret.
 
-    Raises ValueError for a profit without a standard error, or with an error of zero, and for
-    `units` that are not positive. Source: Raiffa and Schlaifer (1961), expected opportunity loss
-    of a normal mean.
+    Raises ValueError for a profit that is no Estimate, has no standard error or one of zero, and
+    for `units` that are not positive. Source: Raiffa and Schlaifer (1961), expected opportunity
+    loss of a normal mean.
     """
     if not 0 < units < math.inf:
         raise ValueError(f"units is {units}: pass how many units the decision concerns, above 0")
+    if not isinstance(profit, Estimate):
+        raise ValueError(
+            f"profit is a {type(profit).__name__}: pass an Estimate, such as margin * effect - cost"
+        )
     if not profit.se > 0:
         raise ValueError(
             f"profit has the standard error {profit.se}: without one the risk of a decision is "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,8 +31,9 @@ class Scenario:
     treatment, outcome and covariates; `naive(data)` and `estimate(data)` give an `Estimate` each.
 
     Raises ValueError for a text that is empty, no treatment, an outcome that is the treatment, a
-    name that is no observed node of the graph, an outcome that the treatment cannot reach, and a
-    covariate that the treatment changes. Source: ours.
+    name that is no observed node of the graph or stands twice, treatments in another order than
+    that of the graph, an outcome that the treatment cannot reach, and a covariate that is the
+    treatment or that the treatment changes. Source: ours.
     """
 
     name: str
@@ -63,12 +65,21 @@ class Scenario:
                 f"{who}: {self.outcome!r} is treatment and outcome at once: the outcome is what "
                 "happens after the action, not the action"
             )
+        if isinstance(self.covariates, str):
+            raise ValueError(f"{who}: covariates is a text, {self.covariates!r}: pass a tuple")
         named = (*self.treatments, self.outcome, *self.covariates)
         if unknown := [x for x in named if x not in self.graph.observed]:
             raise ValueError(
                 f"{who}: {', '.join(unknown)} not among the observed nodes of the graph, "
                 f"{', '.join(sorted(self.graph.observed))}"
             )
+        if twice := sorted({x for x in named if named.count(x) > 1}):
+            raise ValueError(f"{who}: {', '.join(twice)} named twice: each node has one part")
+        for first, second in pairwise(self.treatments):
+            if first in self.graph.descendants(second):
+                raise ValueError(
+                    f"{who}: {second} comes before {first} in the graph: name treatments in order"
+                )
         if self.outcome not in self.graph.descendants(self.treatments):
             raise ValueError(
                 f"{who}: no directed path leads from {', '.join(self.treatments)} to "
@@ -157,5 +168,5 @@ def refuse_switch(name: str, value: float) -> None:
 
 def sigma(x: Any) -> Array:
     r"""Logistic function, $1 / (1 + e^{-x})$: how the worlds turn a score into a chance."""
-    p: Array = 1 / (1 + np.exp(-x))
+    p: Array = np.exp(-np.logaddexp(0, -x))  # no overflow, however small x
     return p

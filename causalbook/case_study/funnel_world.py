@@ -200,7 +200,7 @@ def _category(code: Labels, labels: tuple[str, ...]) -> Any:
 def refuse(n: int, confounding: float, hidden: float) -> None:
     """Refuse settings that describe no shop."""
     if not isinstance(n, (int, np.integer)) or n < 2:
-        raise ValueError(f"n is {n!r}: a shop needs at least two users")
+        raise ValueError(f"n is {n!r}: a shop needs at least two users, as a whole number")
     if not 0 <= confounding < math.inf:
         raise ValueError(f"confounding is {confounding}: a switch is 0 (off) or larger")
     if not 0 <= hidden <= 1:

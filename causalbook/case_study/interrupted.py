@@ -105,6 +105,8 @@ def _dates(time: Any, t: Array, start: float) -> Array:
             f"{label('time', time)} is not evenly spaced and rising: sort the rows of one unit, "
             "and number its times 1, 2, 3, ..."
         )
+    if isinstance(start, bool) or not isinstance(start, (int, float, np.integer, np.floating)):
+        raise ValueError(f"start is {start!r}: pass one number, the first time under treatment")
     after = (t >= start).astype(np.float64)
     if (after == 0).sum() < 3 or after.sum() < 2:
         raise ValueError(

@@ -111,6 +111,8 @@ def missing_bounds(y: Any, a: Any, *, low: float = 0.0, high: float = 1.0) -> Bo
 def _with_gaps(y: Any) -> tuple[Array, Mask]:
     """Outcomes as they are, NaN where missing, and which of them were seen."""
     given = as_array("y", y)
+    if given.ndim != 1:
+        raise ValueError(f"{label('y', y)} has {given.ndim} dimensions, needs 1: pass one column")
     seen = ~missing(given)
     outcome = np.full(given.shape, np.nan)
     if seen.any():

@@ -147,7 +147,7 @@ FINANCE = Scenario(
 
 TRAVEL = Scenario(
     name="travel",
-    decision="what a view of its page is worth to a hotel",
+    decision="whether the hotel pays the price that is asked for a view",
     treatment="viewed",
     outcome="booked",
     covariates=("season",),

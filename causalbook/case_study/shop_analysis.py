@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ TELLS = {
     "compares": {"which", "compare", "rated", "worth"},
     "looks": {"what", "looking", "ideas", "any"},
 }
+WORD = re.compile(r"\w+")
 AGES = np.arange(20, 80, 5)  # where one band of ages ends and the next begins
 BANDS = np.array(["under 20", *(f"from {age}" for age in AGES)])
 
@@ -35,16 +37,19 @@ def read_query(query: Any) -> Labels:
 
     Parameters: `query` (n,) texts. Returns (n,) labels: "buys" where a word such as *order* occurs,
     else "compares" (*which*, *rated*), else "looks" (*ideas*), else "untold". Each different text
-    is read once. Raises ValueError for missing texts. Source: ours, a dictionary of twelve words.
+    is read once; capitals and punctuation do not count. Raises ValueError for missing texts, and
+    for one text alone. Source: ours, a dictionary of twelve words.
     """
     import pandas as pd
 
+    if isinstance(query, str):
+        raise ValueError(f"query is one text ({query!r}): pass a list of them, one a user")
     texts = pd.Categorical(query)
     if (gone := texts.codes < 0).any():
         raise ValueError(f"query is missing in {rows(gone)}: say what an absent query means")
 
     def told(text: str) -> str:
-        words = set(str(text).lower().split())
+        words = set(WORD.findall(str(text).lower()))
         return next((tells for tells, any_of in TELLS.items() if words & any_of), "untold")
 
     read: Labels = np.array([told(text) for text in texts.categories])[texts.codes]
@@ -59,17 +64,24 @@ def shop_covariates(frame: Any) -> pd.DataFrame:
     another order or other names of the levels, a model fits the same.
 
     Parameters: `frame`, one row a user, columns from before the slot is filled. Returns a DataFrame
-    of numbers with the rows of `frame`. Raises ValueError for missing values, naming the column.
-    Source: ours.
+    of numbers with the rows of `frame`. Raises ValueError for missing values, for points in time
+    and for two columns of one name, naming the column. Source: ours.
     """
     import pandas as pd
 
+    if (twice := as_frame("frame", frame).columns.duplicated()).any():
+        raise ValueError(f"frame has two columns {frame.columns[twice][0]!r}: give each its name")
     columns: dict[str, Array] = {}
-    for name, values in as_frame("frame", frame).items():
+    for name, values in frame.items():
         if (gone := values.isna().to_numpy()).any():
             raise ValueError(
                 f"{name} is missing in {rows(gone)}: keep the users, with a level of its own for "
                 "what is not known"
+            )
+        if pd.api.types.is_datetime64_any_dtype(values):
+            raise ValueError(
+                f"{name} holds points in time, almost as many as rows: pass what matters of them, "
+                "such as the day of the week"
             )
         levels: Any = values
         if name == "query":
@@ -86,6 +98,16 @@ def shop_covariates(frame: Any) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index).astype(np.float64)
 
 
+def _columns(frame: Any, *needed: str) -> Any:
+    """Return the frame if it has these columns; refuse it otherwise, by their names."""
+    if absent := [name for name in needed if name not in as_frame("frame", frame)]:
+        raise ValueError(
+            f"frame has no column {', '.join(map(repr, absent))}: its columns are "
+            f"{', '.join(map(str, frame.columns))}"
+        )
+    return frame
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What is measured: the `name` of a column and the `levels` it may take (None: any number).
@@ -97,16 +119,21 @@ class Outcome:
     levels: tuple[float, ...] | None = (0, 1)
     at_least: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a threshold that is no number: nothing would reach it, or everything."""
+        if self.at_least is not None and not math.isfinite(self.at_least):
+            raise ValueError(f"at_least is {self.at_least}: pass the value that counts as a yes")
+
     def of(self, frame: Any) -> Array:
         """Return the outcome of each row; raise ValueError for values outside the levels."""
-        y = numbers(self.name, as_frame("frame", frame)[self.name])
+        y = numbers(self.name, _columns(frame, self.name)[self.name])
         if self.at_least is not None:
             y = (y >= self.at_least).astype(np.float64)
         if self.levels is not None and (bad := ~np.isin(y, self.levels)).any():
             raise ValueError(
-                f"{self.name} is {y[bad][0]:g} in {rows(bad)}; declared are the levels "
-                f"{', '.join(map('{:g}'.format, self.levels))}: declare those it has, or state "
-                "the value from which it counts as a yes (at_least)"
+                f"{self.name} takes other values, such as {y[bad][0]:g}, in {rows(bad)}; "
+                f"declared are the levels {', '.join(map('{:g}'.format, self.levels))}: "
+                "declare those it has, or state the value from which it counts as a yes (at_least)"
             )
         return y
 
@@ -206,9 +233,10 @@ def study(
     likewise; `margin`, money for one unit of outcome; `cost` of treating one of the `units` that
     the decision concerns; `estimand`, "ATE" (treat everyone, against no one) or "ATT" (go on as
     now, against no one); `propensity`, a column, NaN where not logged: then `lottery_check` is
-    among the refutations.
-    Raises ValueError where the graph has no back-door set, where the outcome is not as declared,
-    and as `aipw` does. Source: ours.
+    among the refutations, of the ATE for either estimand. The balance is that of the estimand:
+    for the ATT the treated as they are, the others weighted by e / (1 - e).
+    Raises ValueError where the graph has no back-door set, where a column is absent or the outcome
+    not as declared, and as `aipw` does. Source: ours.
     """
     if not all(map(math.isfinite, (margin, cost))):
         raise ValueError(f"margin is {margin} and cost {cost}: both are amounts of money")
@@ -218,11 +246,13 @@ def study(
             f"graph: the effect of {treatment} on {outcome.name} has no back-door set "
             f"({identification.why}): observe more, or randomise"
         )
-    y, a = outcome.of(frame), frame[treatment].to_numpy()
-    X = encode(frame[sorted(identification.sets[0])])
+    before, logged = sorted(identification.sets[0]), [] if propensity is None else [propensity]
+    _columns(frame, treatment, *before, *logged)
+    y, a, X = outcome.of(frame), frame[treatment].to_numpy(), encode(frame[before])
     e, mu0, mu1 = logit(X, a), linear(X, y, where=a == 0), linear(X, y, where=a == 1)
     effect = aipw(y, a, e, mu0, mu1, estimand=estimand)
-    weights = np.where(a == 1, 1 / e.values, 1 / (1 - e.values))
+    aim = e.values if estimand == "ATT" else np.ones(len(a))  # how much each row's kind counts
+    weights = aim / np.where(a == 1, e.values, 1 - e.values)
     checks = [balance(X, a, weights), overlap(e, a)]
     if propensity is not None:
         average = effect if estimand == "ATE" else aipw(y, a, e, mu0, mu1)

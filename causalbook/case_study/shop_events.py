@@ -15,6 +15,7 @@ TYPES = ("visit", "impression", "view", "cart", "purchase", "refund")
 OFFSETS = np.array([-5, -8, -4, -10, -7, -6])  # hours from UTC, in the order of REGIONS
 SECOND = 1_000_000  # microseconds
 BOT_SHARE, BOT_VISITS = 0.1, 100  # visits of bots by the number of users; visits of one bot
+BOTS, EVENTS = 10**12, 8  # bots' numbers begin there, above all users'; less events a user
 
 # Shares of what may suffer it, at the full dirt.
 LOST_REGION = np.array([0.30, 0.45, 0.05])  # by urgency: who has come to buy is signed in
@@ -23,6 +24,12 @@ SPELLED, BAD_AGE, OLD_APP = 0.10, 0.02, 0.30  # of the users
 BAD_AGES = np.array([-1.0, 0.0, 999.0])
 LOST_USER, CLOCK, LATE = 0.03, 0.01, 0.08  # of what clients send
 REFUNDED, RETRIED = 0.06, np.array([0.04, 0.25])  # of the purchases; by the slot: empty, filled
+
+
+def refuse_dirt(dirt: float) -> None:
+    """Refuse a dirt that is no share."""
+    if not 0 <= dirt <= 1:
+        raise ValueError(f"dirt is {dirt}: it multiplies shares, pass 0 to 1")
 
 
 def raw_events(world: World, *, dirt: float = 1.0, seed: int) -> World:
@@ -45,24 +52,24 @@ def raw_events(world: World, *, dirt: float = 1.0, seed: int) -> World:
     would spoil the same entry exclude each other.
 
     Parameters: `world`, of `funnel_shop`; `dirt`, from 0 (an exact log, from which `build_table`
-    rebuilds `world.data`) to 1, multiplies the share of each kind; the same seed, the same dice.
-    Raises ValueError for another world or a part of one, a `dirt` outside 0 to 1, a seed that is no
-    whole number. Source: ours.
+    rebuilds `world.data`) to 1, multiplies the share of each kind; the same seed, the same dice. A
+    part of a longer shop (users run on from any number) has dice and event ids of its own.
+    Raises ValueError for another world or one with users left out, a `dirt` outside 0 to 1, a seed
+    that is no whole number. Source: ours.
     """
     import pandas as pd
 
-    rng = dice(len(world.data), seed, "raw_events")
     if "wait_0" not in world.potential:
         raise ValueError("world is no funnel shop: its potential lacks 'wait_0'")
-    log, n = world.data, len(world.data)
-    if not np.array_equal(log["user"], np.arange(n)):
-        raise ValueError("world has other users than 0, 1, 2, ...: pass it whole, as simulated")
-    if not 0 <= dirt <= 1:
-        raise ValueError(f"dirt is {dirt}: it multiplies shares, pass 0 to 1")
+    log, n, first = world.data, len(world.data), world.data["user"].min()
+    if not np.array_equal(log["user"], first + np.arange(len(world.potential))):
+        raise ValueError("world has users that do not run on by one: pass it whole, as simulated")
+    rng = dice(n, seed, f"raw_events{first or ''}")
+    refuse_dirt(dirt)
     person = {name: rng.random(n) for name in ("region", "spelled", "gender", "age", "app")}
     r = _rows(world, rng)
     r = {name: column[r["exists"] < dirt] for name, column in r.items()}
-    user, human, refund = r["like"], r["user"] < n, r["value"] < 0
+    user, human, refund = r["like"], r["user"] < BOTS, r["value"] < 0
     visit, client = human & (r["kind"] == 0), human & (r["kind"] >= 2)
     region, gender = (log[c].cat.codes.to_numpy()[user] for c in ("region", "gender"))
     urgency = world.potential["urgency"].to_numpy()[user]
@@ -82,7 +89,7 @@ def raw_events(world: World, *, dirt: float = 1.0, seed: int) -> World:
     received = r["time"] + (r["delay"] * 2 * SECOND).astype(np.int64)
     received += np.where(d["late"], (1 + 2 * r["u_clock"]) * DAY, 0).astype(np.int64)
     frame: dict[str, Any] = {
-        "event_id": received.argsort().argsort(),
+        "event_id": EVENTS * first + received.argsort().argsort(),
         "user": np.where(lost, np.nan, r["user"]),
     }
     frame |= {"device": r["device"], "type": _category(r["kind"], TYPES)}
@@ -116,11 +123,11 @@ def _rows(world: World, rng: np.random.Generator) -> dict[str, Labels]:
     `exists` is the dirt above which the row is there, `like` the user whose data it carries.
     """
     log, hidden, n = world.data, world.potential, len(world.data)
-    user, shelf = np.arange(n), log["shelf"].to_numpy()
-    wait = np.column_stack([hidden[f"wait_{k}"] for k in range(1 + len(GENRES))])[user, shelf]
+    row, shelf, first = np.arange(n), log["shelf"].to_numpy(), log["user"].min()
+    wait = np.column_stack([hidden[f"wait_{k}"] for k in range(1 + len(GENRES))])[row, shelf]
     ever = np.flatnonzero(wait < np.inf)
     start = log["visited_at"].to_numpy().astype("M8[us]").astype(np.int64)
-    first = np.minimum(rng.exponential(180 * SECOND, n), DAY * wait / 3).astype(np.int64)
+    look = np.minimum(rng.exponential(180 * SECOND, n), DAY * wait / 3).astype(np.int64)
     paid = start[ever] + np.ceil(DAY * wait[ever]).astype(np.int64)
     back = paid + (DAY * rng.exponential(3.0, len(ever))).astype(np.int64)
     worth = PRICE * rng.lognormal(0.0, 0.4, n)  # of an order that comes after the window
@@ -133,19 +140,20 @@ def _rows(world: World, rng: np.random.Generator) -> dict[str, Labels]:
     bot, like = seen // BOT_VISITS, rng.integers(n, size=len(seen))
     begin = (rng.random(bots) * DAYS * DAY).astype(np.int64)[bot] + seen % BOT_VISITS * SECOND // 5
     at = np.datetime64(START, "us").astype(np.int64) + begin
-    share = {"user": n + seen, "device": n + bot, "exists": bot / max(bots, 1)}
+    share = {"user": BOTS + first + seen, "device": BOTS + first + bot}
+    share |= {"exists": bot / max(bots, 1)}
 
     viewed, carted = (np.flatnonzero(log[name]) for name in ("viewed", "cart"))
-    parts: list[dict[str, Any]] = [{"kind": k, "like": user, "time": start} for k in (0, 1)]
-    parts += [{"kind": 2, "like": viewed, "time": (start + first)[viewed]}]
-    parts += [{"kind": 3, "like": carted, "time": (start + 2 * first)[carted]}]
+    parts: list[dict[str, Any]] = [{"kind": k, "like": row, "time": start} for k in (0, 1)]
+    parts += [{"kind": 2, "like": viewed, "time": (start + look)[viewed]}]
+    parts += [{"kind": 3, "like": carted, "time": (start + 2 * look)[carted]}]
     order = {"kind": 4, "like": ever, "genre": taken}
     parts += [order | {"time": paid, "value": worth}]
     parts += [order | {"time": back, "value": -worth, "exists": refunded}]
     parts += [{"kind": k, "like": like, "time": at + k * SECOND // 20} | share for k in range(3)]
     usual = {"value": np.nan, "genre": -1, "exists": -1.0}
     for part in parts:
-        part |= {name: part["like"] for name in ("user", "device") if name not in part}
+        part |= {c: first + part["like"] for c in ("user", "device") if c not in part}
     names, sizes = (*parts[0], *usual), [len(part["like"]) for part in parts]
     rows = {
         name: np.concatenate(

@@ -46,9 +46,10 @@ def collect(world: World, pi: Any, *, seed: int) -> pd.DataFrame:
     Raises ValueError for a world without the shop's potential outcomes, and for a `pi` that is no
     policy over its visitors. Source: step 2 of the articles' code.
     """
-    hidden, n = world.potential, len(world.potential)
+    hidden: Any = getattr(world, "potential", ())
     if absent := [c for c in ("pscore_0", f"wait_{SHELVES - 1}") if c not in hidden]:
         raise ValueError(f"world has no {', '.join(absent)}: pass one from funnel_shop")
+    n = len(hidden)
     p = distributions("pi", pi, n)
     if p.shape[1] != SHELVES:
         raise ValueError(f"pi has {p.shape[1]} columns: pass {SHELVES}, shelf 0 the empty slot")
@@ -72,11 +73,13 @@ def preprocess(*logs: pd.DataFrame) -> list[pd.DataFrame]:
     was looked at last. Nothing that came after the slot is read.
 
     Parameters: `logs` from `funnel_shop` or `collect`. Returns a table for each, in its rows.
-    Raises ValueError for a column that is not there, missing values, and a query that asks for no
-    genre. Source: step 3 of the articles' code.
+    Raises ValueError for no visits, a column that is not there, missing values, and a query that
+    asks for no genre. Source: step 3 of the articles' code.
     """
     import pandas as pd
 
+    if not sum(map(len, logs)):
+        raise ValueError("logs hold no visits: pass at least one log of the shop")
     for log in logs:
         if absent := [name for name in BEFORE if name not in as_frame("logs", log)]:
             raise ValueError(f"logs have no column {', '.join(absent)}: pass logs of the shop")
@@ -92,15 +95,18 @@ def preprocess(*logs: pd.DataFrame) -> list[pd.DataFrame]:
 def asked(query: Any) -> Ints:
     """Shelf (1 to 5) of the genre that each query asks for, by the nouns that name it.
 
-    Parameters: `query` (n,) texts. Raises ValueError for texts that name no genre, or several.
-    Source: ours.
+    Parameters: `query` (n,) texts, in capitals or not. Raises ValueError for texts that name no
+    genre, or several. Source: ours.
     """
     import pandas as pd
 
+    if isinstance(query, str):
+        raise ValueError("query is a single text: pass a list or a column of texts")
     typed = pd.Categorical(query)
-    texts, code = typed.categories.astype(str), np.asarray(typed.codes)
-    found = np.array([[any(noun in text for noun in nouns) for nouns in NOUNS] for text in texts])
-    bad = (code < 0) | (found.sum(axis=1)[code] != 1)
+    texts, code = [str(text).lower() for text in typed.categories], np.asarray(typed.codes)
+    named = [[any(noun in text for noun in nouns) for nouns in NOUNS] for text in ("", *texts)]
+    found, code = np.array(named), code + 1  # row 0: no text at all, which names no genre
+    bad = found.sum(axis=1)[code] != 1
     if bad.any():
         raise ValueError(
             f"query names no genre, or several, in {rows(bad)}: pass texts that ask for one"

@@ -135,8 +135,11 @@ def _refuse(
     if not 1 <= promoted <= items:
         raise ValueError(f"promoted is {promoted}: pass 1 to {items}, how many of the items")
     for name, value in (switches | {"momentum": momentum, "substitution": substitution}).items():
-        if not 0 <= value < math.inf:
-            raise ValueError(f"{name} is {value}: a switch is 0 (off) or larger")
+        if (
+            not isinstance(value, (int, float, np.integer, np.floating))
+            or not 0 <= value < math.inf
+        ):
+            raise ValueError(f"{name} is {value!r}: a switch is 0 (off) or larger")
     if momentum >= 1:
         raise ValueError(f"momentum is {momentum}: from 1 on sales would grow without end")
     if substitution > 1:

@@ -30,6 +30,7 @@ def gain_from_testing(profit: Estimate, *, units: float, more: float) -> float:
             f"more is {more} and units {units}: pass how many units to test, above 0 and below all "
             "that the decision concerns"
         )
+    decide(profit, units=units)  # refuses what is no profit
     moves = math.sqrt(more / (profit.n + more))
     foreseen = moves * profit + (1 - moves) * profit.value  # the same value, a smaller error
     better = decide(foreseen, units=units - more).expected_regret

@@ -323,6 +323,12 @@ def test_a_label_that_the_dictionary_lacks_is_missing_in_the_table():
     [
         (lambda: clean_events(RAW.drop(columns=["at", "value"])), "lacks the columns at, value"),
         (lambda: clean_events([1]), "events is a list"),
+        (lambda: build_table(RAW.drop(columns=["item", "genre"])), "lacks the columns item, genre"),
+        (lambda: build_table([1]), "events is a list"),
+        (
+            lambda: quarantine(RAW, RAW["value"].dropna() > 5, "dear"),
+            "bad has .* entries: pass one a row of events",
+        ),
         (lambda: build_table(RAW, window=0), "window is 0: pass days, above 0"),
         (lambda: build_table(rows(("view", {}))), "events has no visit in use"),
         (

@@ -76,3 +76,9 @@ def test_without_an_error_there_is_no_risk_to_speak_of():
     sure = mean_of(np.full(4, 0.1), estimand="profit", method="constant")
     with pytest.raises(ValueError, match="profit has the standard error"):
         decide(sure, units=10)
+
+
+@pytest.mark.parametrize("bare", [0.3, [0.3, 0.1], None])
+def test_a_bare_number_is_no_profit(bare):
+    with pytest.raises(ValueError, match=f"profit is a {type(bare).__name__}: pass an Estimate"):
+        decide(bare, units=10)

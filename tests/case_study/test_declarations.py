@@ -53,6 +53,10 @@ VIDEO = Scenario(
         ({"covariates": ("age",)}, "age not among the observed nodes"),
         ({"treatment": "minutes", "outcome": "history", "covariates": ()}, "no directed path"),
         ({"covariates": ("history", "clicked")}, "clicked comes after the treatment"),
+        ({"covariates": ("history", "recommended")}, "recommended named twice"),
+        ({"covariates": ("history", "history")}, "history named twice"),
+        ({"treatment": ("recommended", "recommended")}, "recommended named twice"),
+        ({"covariates": "history"}, "covariates is a text, 'history': pass a tuple"),
         ({"threat": " "}, "threat is empty"),
         ({"decision": ""}, "decision is empty"),
         ({"constraint": ""}, "constraint is empty"),
@@ -82,6 +86,8 @@ def test_a_treatment_over_time_may_have_a_covariate_between_its_steps():
     assert plan.mediators == ()  # the score lies between the steps, and decides the second
     with pytest.raises(ValueError, match="score comes after"):
         replace(plan, treatment="term_1")
+    with pytest.raises(ValueError, match="term_1 comes before term_2 in the graph"):
+        replace(plan, treatment=("term_2", "term_1"))
 
 
 def test_the_runner_puts_both_estimates_beside_the_truth():
@@ -109,3 +115,4 @@ def test_a_switch_is_a_number_from_0(value):
 
 def test_sigma_is_the_logistic_function():
     assert np.allclose(sigma(np.log([1, 3, 1 / 3])), [0.5, 0.75, 0.25], atol=1e-15)
+    assert sigma(np.array([-1e9, 1e9])).tolist() == [0, 1]  # and no warning

@@ -29,7 +29,7 @@ def test_the_checker_knows_the_answer_and_the_mistakes(examine):
     mistakes = {
         "exposed against ghosts": (
             seen - rate("holdout", "ghosts bought", "ghosts"),
-            "hardly bought",
+            "bought far less",
         ),
         "not divided": (ghosts, "divide by them"),
         "everybody": (everybody / rate("campaign", "exposed", "users"), "Wald's ratio"),

@@ -186,6 +186,7 @@ GOOD = {
         ("y", np.full(N, np.nan), "missing in every row with a = 0"),
         ("y", np.where(np.arange(N) == 1, np.inf, 1.0), "y is NaN or infinite"),
         ("y", np.array(["yes"] * N), "not numbers"),
+        ("y", np.ones((N, 2)), "y has 2 dimensions, needs 1"),
         ("mu1", np.full(N, np.nan), "mu1 is NaN"),
     ],
 )
@@ -202,6 +203,7 @@ def test_aipw_missing_names_what_it_refuses(name, value, message):
         ({"low": 1.0, "high": 0.0}, "pass the finite range"),
         ({"high": np.inf}, "pass the finite range"),
         ({"y": np.where(np.arange(N) % 2, np.nan, 1.0)}, "missing in every row with a = 1"),
+        ({"y": np.ones((N, 2))}, "y has 2 dimensions, needs 1"),
     ],
 )
 def test_missing_bounds_names_what_it_refuses(change, message):

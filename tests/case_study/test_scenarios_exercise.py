@@ -10,6 +10,7 @@ WHOLE = (
     + Fraction(30) / Fraction("0.5")
     + Fraction(15) / Fraction("0.75")
 )
+SPOKEN_FOR = sum(1 / Fraction(kept) for kept in ("0.9", "0.4", "0.8", "0.5", "0.75"))
 CUT = (
     Fraction(20) / Fraction("0.7")
     + Fraction(40) / Fraction("0.45")
@@ -22,6 +23,7 @@ def test_right_answers_and_misconceptions(examine):
         "as they stand": (Fraction(195, 8), "too few"),
         "complete only": (Fraction(110, 5), "divide by kept"),
         "divided by the complete": (WHOLE / 5, "divide by eight"),
+        "divided by the weights": (WHOLE / SPOKEN_FOR, "sum of the weights"),
         "cut off and weighted": ((WHOLE + CUT) / 8, "has weight 0"),
     }
     examine(EXERCISE, WHOLE / 8, mistakes, "divided by all eight")

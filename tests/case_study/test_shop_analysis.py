@@ -14,9 +14,9 @@ from causalbook.case_study import (
     study,
 )
 from causalbook.causal_graphs import Graph
-from causalbook.estimators import aipw
+from causalbook.estimators import aipw, balance
 from causalbook.nuisance import linear, logit
-from causalbook.potential_outcomes import ab_test, cuped
+from causalbook.potential_outcomes import World, ab_test, cuped
 
 ARROWS = """urgency -> query; urgency -> views; query -> recommended; views -> recommended;
 age -> recommended; region -> recommended; age -> cart; region -> cart; urgency -> viewed;
@@ -51,6 +51,17 @@ def test_the_word_nearest_to_buying_decides_and_parts_of_words_do_not_count():
 def test_a_missing_query_is_refused():
     with pytest.raises(ValueError, match=r"query is missing in 1 of 2 rows .first: 1."):
         read_query(["buy a film", None])
+    with pytest.raises(ValueError, match=r"query is one text .'buy a film'.: pass a list"):
+        read_query("buy a film")
+
+
+def test_punctuation_does_not_hide_a_word():
+    assert list(read_query(["Buy! now", "which?", "(ideas)", "re-ordered"])) == [
+        "buys",
+        "compares",
+        "looks",
+        "untold",
+    ]
 
 
 # ----------------------------------------------------------------------------- covariates
@@ -85,6 +96,14 @@ def test_a_missing_covariate_is_refused_by_name():
         shop_covariates([1, 2])
 
 
+def test_points_in_time_and_columns_of_one_name_are_refused():
+    when = pd.DataFrame({"visited_at": pd.date_range("2026-03-02", periods=3, freq="s")})
+    with pytest.raises(ValueError, match=r"visited_at holds points in time.*day of the week"):
+        shop_covariates(when)
+    with pytest.raises(ValueError, match="frame has two columns 'age'"):
+        shop_covariates(pd.DataFrame([[30, 40]], columns=["age", "age"]))
+
+
 # -------------------------------------------------------------------------------- outcomes
 
 
@@ -99,10 +118,16 @@ def test_an_outcome_takes_the_levels_it_declares():
 
 def test_a_rating_is_no_yes_or_no_until_a_threshold_is_stated():
     frame = pd.DataFrame({"rating": [1, 5, 4]})
-    with pytest.raises(ValueError, match=r"rating is 5 in 2 of 3 rows .*levels 0, 1.*at_least"):
+    with pytest.raises(
+        ValueError, match=r"rating .* such as 5, in 2 of 3 rows .*levels 0, 1.*at_least"
+    ):
         Outcome("rating").of(frame)
     with pytest.raises(ValueError, match=r"rating.*NaN"):
         Outcome("rating", at_least=4).of(frame.assign(rating=[np.nan, 1, 2]))
+    with pytest.raises(ValueError, match="at_least is nan"):
+        Outcome("rating", at_least=np.nan)
+    with pytest.raises(ValueError, match="frame has no column 'stars': its columns are rating"):
+        Outcome("stars").of(frame)
 
 
 # ------------------------------------------------------------------------- test by lottery
@@ -229,6 +254,27 @@ def test_the_weights_of_the_balance_are_those_of_the_propensity(world):
     assert (table["smd_after"].abs().max()) < 0.05
 
 
+def test_the_balance_of_a_study_is_that_of_its_estimand(world):
+    """Of those who are treated: they as they are, the others weighted to look like them."""
+    X, a = shop_covariates(world.data[BEFORE]), world.data["recommended"].to_numpy()
+    e = logit(X, a).values
+    own = balance(X, a, np.where(a == 1, 1.0, e / (1 - e))).table
+    found = run(world, estimand="ATT").refutation[0].table
+    assert np.abs(found["smd_after"] - own["smd_after"]).max() < 1e-10
+    average = run(world).refutation[0].table
+    assert np.abs(average["smd_after"] - own["smd_after"]).max() > 1e-4
+    whole = balance(X, a, np.where(a == 1, 1 / e, 1 / (1 - e))).table
+    assert np.abs(average["smd_after"] - whole["smd_after"]).max() < 1e-10
+
+
+def test_absent_columns_are_named(world):
+    with pytest.raises(ValueError, match="frame has no column 'e': its columns are user"):
+        run(world, propensity="e")
+    less = World(world.data.drop(columns=["views", "region"]), {}, world.potential)
+    with pytest.raises(ValueError, match="frame has no column 'region', 'views'"):
+        run(less)
+
+
 def test_a_graph_without_a_back_door_set_is_refused(world):
     seen = Graph(ARROWS + "; urgency -> recommended", latent=["urgency"])
     with pytest.raises(ValueError, match=r"recommended on purchase has no back-door set.*hedge"):
@@ -237,7 +283,7 @@ def test_a_graph_without_a_back_door_set_is_refused(world):
 
 def test_an_outcome_or_money_that_does_not_fit_is_refused(world):
     value = Graph(ARROWS.replace("purchase", "order_value"), latent=["urgency"])
-    with pytest.raises(ValueError, match=r"order_value is .* declared are the levels 0, 1"):
+    with pytest.raises(ValueError, match=r"order_value takes .* declared are the levels 0, 1"):
         run(world, graph=value, outcome=Outcome("order_value"))
     with pytest.raises(ValueError, match="margin is nan"):
         run(world, margin=np.nan)

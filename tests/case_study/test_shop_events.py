@@ -141,7 +141,39 @@ def test_bots_are_many_visits_of_few_devices_and_never_get_a_film():
     assert (slots["shelf"] == 0).all()
     assert slots[["propensity", "pscore"]].isna().all().all()
     assert not bots["type"].isin(["cart", "purchase"]).any()
-    assert bots["user"].min() == len(LOG)
+
+
+def test_the_parts_of_a_longer_shop_share_no_number_and_clean_as_one():
+    def part(first):
+        world = funnel_shop(2000, seed=first)
+        return replace(world, data=world.data.assign(user=world.data["user"] + first))
+
+    parts = [part(first) for first in (0, 2000, 4000)]
+    exact = [build_table(raw_events(world, dirt=0, seed=3).data) for world in parts]
+    for world, table in zip(parts, exact, strict=True):
+        pd.testing.assert_frame_equal(table, declared(world.data), check_exact=True)
+    logs = [raw_events(world, seed=3) for world in parts]
+    for name in ("event_id", "user", "device"):
+        numbers = [set(raw.data[name].dropna()) for raw in logs]
+        assert sum(map(len, numbers)) == len(set.union(*numbers)), name
+    bots = pd.concat([raw.data.loc[raw.potential["bot"], "user"] for raw in logs])
+    assert bots.min() > 10**9  # above all users of any part
+    whole, report = clean_events(pd.concat([raw.data for raw in logs], ignore_index=True))
+    counts = report.set_index("step")[["changed", "aside"]].sum(axis=1)
+    kinds = {"retries": "retry", "bots": "bot", "users": "lost user", "genders": "gender spelled"}
+    kinds |= {"ages": "impossible age", "clocks": "wrong clock", "local times": "local time"}
+    for step, kind in kinds.items():
+        assert counts[step] == sum(raw.truth[kind] for raw in logs) > 0, step
+    alone = [build_table(clean_events(raw.data)[0]) for raw in logs]
+    pd.testing.assert_frame_equal(build_table(whole), pd.concat(alone, ignore_index=True))
+
+
+def test_parts_with_one_seed_have_dirt_of_their_own():
+    moved = replace(WORLD, data=LOG.assign(user=LOG["user"] + len(LOG)))
+    ages = [raw_events(world, seed=3) for world in (WORLD, moved)]
+    wrong = [set(raw.data["device"][raw.potential["impossible age"]] % len(LOG)) for raw in ages]
+    share = len(wrong[0] & wrong[1]) / len(wrong[0])
+    assert share < 0.06  # a fiftieth, by chance
 
 
 def test_a_second_draw_is_the_same_and_another_seed_is_not():
@@ -153,7 +185,8 @@ def test_a_second_draw_is_the_same_and_another_seed_is_not():
     ("world", "switches", "said"),
     [
         (shop(50, seed=1), {"seed": 1}, "world is no funnel shop: its potential lacks 'wait_0'"),
-        (replace(WORLD, data=LOG[::-1]), {"seed": 1}, "world has other users than 0, 1, 2"),
+        (replace(WORLD, data=LOG[::-1]), {"seed": 1}, "world has users that do not run on by one"),
+        (replace(WORLD, data=LOG[:50]), {"seed": 1}, "world has users that do not run on by one"),
         (WORLD, {"dirt": 1.1, "seed": 1}, "dirt is 1.1: it multiplies shares, pass 0 to 1"),
         (WORLD, {"dirt": -0.1, "seed": 1}, "dirt is -0.1"),
         (WORLD, {"dirt": float("nan"), "seed": 1}, "dirt is nan"),

@@ -128,6 +128,8 @@ def test_what_is_no_policy_over_these_visitors_is_refused(world):
         ValueError, match="world has no pscore_0, wait_5: pass one from funnel_shop"
     ):
         collect(bare, initialise(n), seed=1)
+    with pytest.raises(ValueError, match="world has no pscore_0"):
+        collect(world.data, initialise(n), seed=1)
 
 
 # ---------------------------------------------------------------------- preprocess and asked
@@ -176,11 +178,23 @@ def test_queries_that_ask_for_no_genre_or_several_are_refused():
     ):
         with pytest.raises(ValueError, match=f"no genre, or several, in 1 of 2 rows .{where}"):
             asked(queries)
+    with pytest.raises(ValueError, match="no genre, or several, in 2 of 2 rows"):
+        asked([None, None])
+    with pytest.raises(ValueError, match="query is a single text: pass a list"):
+        asked("a comedy")
+
+
+def test_capitals_ask_for_the_same_and_no_queries_for_nothing():
+    assert list(asked(["Buy a COMEDY now", "Scary Movie"])) == [2, 5]
+    assert len(asked([])) == 0
 
 
 def test_a_log_without_the_shops_columns_is_refused(world):
     with pytest.raises(ValueError, match="logs have no column age, query: pass logs of the shop"):
         preprocess(world.data.drop(columns=["age", "query"]))
+    for none in ([], [world.data.iloc[:0]]):
+        with pytest.raises(ValueError, match="logs hold no visits: pass at least one log"):
+            preprocess(*none)
     with pytest.raises(ValueError, match="logs is a ndarray: pass a DataFrame"):
         preprocess(np.ones((3, 2)))
 

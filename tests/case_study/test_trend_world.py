@@ -133,6 +133,7 @@ def test_the_same_seed_is_the_same_world_and_switches_leave_the_dice():
         ({"promoted": 21}, "promoted is 21: pass 1 to 20"),
         ({"effect": -1.0}, "effect is -1.0: a switch is 0"),
         ({"trend": float("nan")}, "trend is nan: a switch is 0"),
+        ({"effect": "20"}, "effect is '20': a switch is 0"),
         ({"season": float("inf")}, "season is inf: a switch is 0"),
         ({"momentum": 1.0}, "momentum is 1.0: from 1 on"),
         ({"substitution": 1.5}, "substitution is 1.5: it is a share"),

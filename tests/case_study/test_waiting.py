@@ -85,3 +85,8 @@ def test_refuses_a_profit_without_error():
     certain = mean_of(np.ones(4), estimand="profit", method="mean")
     with pytest.raises(ValueError, match="profit has the standard error 0"):
         gain_from_testing(certain, units=100, more=10)
+
+
+def test_refuses_a_bare_number():
+    with pytest.raises(ValueError, match="profit is a float: pass an Estimate"):
+        gain_from_testing(0.3, units=100, more=10)
