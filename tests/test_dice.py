@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causalbook.arrays import dice
-from causalbook.case_study import funnel_shop
+from causalbook.case_study import ad_campaign, banners, funnel_shop
 from causalbook.llm_encoding import film_shop
 from causalbook.potential_outcomes import shop
 
@@ -17,8 +17,10 @@ N = 20_000
         lambda seed: shop(N, confounding=0, seed=seed).data["offered"],
         lambda seed: film_shop(N, confounding=0, seed=seed).data["shown"],
         lambda seed: funnel_shop(N, confounding=0, seed=seed).data["recommended"],
+        lambda seed: banners(N, seed=seed).data["bandit"][::3],
+        lambda seed: ad_campaign(N, seed=seed).data["assigned"],
     ],
-    ids=["shop", "film_shop", "funnel_shop"],
+    ids=["shop", "film_shop", "funnel_shop", "banners", "ad_campaign"],
 )
 def test_a_coin_with_the_same_seed_does_not_know_who_was_treated(treated):
     # In each of these worlds a fair coin decides. Ten draws of a reader, one after the other.
