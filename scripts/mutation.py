@@ -196,7 +196,8 @@ def names_of(module: str) -> set[str]:
     loaded = importlib.import_module(f"causalbook.{module}")
     books = (estimators, recommenders, llm_encoding, case_study, nuisance, causalbook)
     offered = {name for book in books for name in book.__all__}
-    own = {n for n in offered & set(vars(loaded)) if vars(loaded)[n].__module__ == loaded.__name__}
+    mine = {n: getattr(vars(loaded)[n], "__module__", None) for n in offered & set(vars(loaded))}
+    own = {n for n, home in mine.items() if home == loaded.__name__}  # constants have no home
     users = (user for user in MODULES if f"from causalbook.{module} import" in source(user))
     return own or {name for user in users for name in names_of(user)}
 
