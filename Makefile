@@ -37,7 +37,7 @@ notebooks: env ## every notebook under nbval
 	"$(VENV)"/bin/pytest --nbval-lax -n $(JOBS) --dist loadscope -p no:cacheprovider index.ipynb chapters
 
 site: book ## the built site in a browser, and printed
-	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup tests/book/test_site.py tests/book/test_pdf.py
+	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup tests/book/test_pdf.py tests/book/test_site.py
 
 pdf: book ## the whole book as one PDF
 	"$(VENV)"/bin/python scripts/pdf.py

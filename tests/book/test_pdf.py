@@ -9,6 +9,7 @@ from pypdf import PdfReader
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.xdist_group("pdf")  # one worker: to print the book takes over a minute
 
 
 @pytest.fixture(scope="module")
