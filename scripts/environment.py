@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = "llm,book,dev"  # `project` and `spark` join when the pages that need them do
+EXTRAS = "llm,book,dev,project,spark"
 
 
 def fingerprint() -> str:
@@ -24,7 +24,7 @@ def fingerprint() -> str:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [project["dependencies"], project["optional-dependencies"], EXTRAS]
+    asked = [project["dependencies"], project["optional-dependencies"], project["scripts"], EXTRAS]
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     pins = (ROOT / "constraints.txt").read_bytes()
     return hashlib.sha256(pins + repr(asked).encode() + python.encode()).hexdigest()
