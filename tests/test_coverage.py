@@ -57,6 +57,15 @@ from causalbook.potential_outcomes import (
     mediate,
     ratio_metric,
 )
+from causalbook.project import (
+    EpsilonGreedy,
+    PrivateSums,
+    adaptive_aipw,
+    bucket_difference,
+    debias,
+    learn_online,
+    randomised_response,
+)
 from causalbook.recommenders import click_model, dr_risk, ips_risk, ndcg, recall, snips_risk
 
 REPLICATIONS = 1000
@@ -722,6 +731,54 @@ def minutes_weighed_for_the_prompt(rng):
     return SCENARIOS["video"].estimate(d), high - low
 
 
+def learned(rng, n=2000):
+    """The log of a policy that learned, in ten batches, which of two films is finished."""
+    rewards = (rng.random((n, 2)) < (0.6, 0.4)) * 1.0
+    seed = int(rng.integers(2**32))
+    return learn_online(EpsilonGreedy(0.2), np.zeros(n), rewards, batch=200, seed=seed).log
+
+
+def losing_film_by_adaptive_weights(rng):
+    return adaptive_aipw(learned(rng), 1), 0.4
+
+
+def losing_film_by_ips(rng):
+    return ips(learned(rng), np.tile([0.0, 1.0], (2000, 1))), 0.4
+
+
+def effect_from_randomised_answers(rng):
+    a = rng.integers(2, size=2000)
+    y = rng.random(2000) < 0.10 + 0.20 * a
+    said = randomised_response(y, epsilon=1.0, seed=int(rng.integers(2**31)))
+    return ab_test(debias(said, epsilon=1.0), a), 0.20
+
+
+def effect_released_with_noise(rng):
+    # OpenDP's noise takes no seed: here numpy draws it, with the scales that the release states.
+    # At this epsilon it adds a quarter to the squared error of the sampling.
+    size, low, high, epsilon = np.array([600.0, 400.0]), 0.0, 10.0, 0.8
+    z = [10 * rng.beta(2 + a, 3 - a, size=int(n)) - 5 for a, n in enumerate(size)]
+    b, b_squares = 10 / (0.8 * epsilon), 25 / (0.2 * epsilon)
+    total = [x.sum() + rng.laplace(0, b) for x in z]
+    squares = [(x**2).sum() + rng.laplace(0, b_squares) for x in z]
+    sums = PrivateSums(size, np.array(total), np.array(squares), low, high, epsilon)
+    return sums.effect(), 2.0
+
+
+def in_engine(rng, users=2000):
+    """Sums by bucket, as an engine returns them: users of two arms come once or thirty times."""
+    visits, arm = rng.choice([1, 30], size=users, p=[0.8, 0.2]), rng.integers(2, size=users)
+    past = rng.normal(size=users)
+    total = visits * (past + 0.3 * arm) + np.sqrt(visits) * rng.normal(size=users)
+    each = pd.DataFrame({"bucket": rng.integers(4096, size=users), "arm": arm, "n": visits})
+    each = each.assign(y=total, x=visits * past, xx=0.0, xy=0.0)
+    return each.groupby(["bucket", "arm"]).sum()
+
+
+def effect_from_buckets(rng):
+    return bucket_difference(in_engine(rng)), 0.3
+
+
 WORLDS = [
     mean,
     clustered_mean,
@@ -800,6 +857,11 @@ WORLDS = [
     a_lottery_whose_losers_leave,
     likes_per_look,
     minutes_weighed_for_the_prompt,
+    losing_film_by_adaptive_weights,
+    losing_film_by_ips,
+    effect_from_randomised_answers,
+    effect_released_with_noise,
+    effect_from_buckets,
 ]
 
 
