@@ -1,0 +1,5 @@
+"""`python -m causalbook.project` is the command `causalbook`."""
+
+from causalbook.project.console import main
+
+main()
