@@ -31,7 +31,7 @@ lint: env
 	"$(VENV)"/bin/nbstripout --keep-id --verify index.ipynb $$(find chapters -name '*.ipynb' -not -path '*/.*')
 
 unit: env ## the package, the frame, the rules of the notebooks
-	"$(VENV)"/bin/pytest -n $(JOBS) --ignore tests/book/test_site.py --ignore tests/book/test_pdf.py
+	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup --ignore tests/book/test_site.py --ignore tests/book/test_pdf.py
 
 notebooks: env ## every notebook under nbval
 	"$(VENV)"/bin/pytest --nbval-lax -n $(JOBS) --dist loadscope -p no:cacheprovider index.ipynb chapters

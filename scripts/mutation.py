@@ -35,7 +35,7 @@ import pytest
 from tqdm import tqdm
 
 import causalbook
-from causalbook import case_study, estimators, llm_encoding, nuisance, recommenders
+from causalbook import case_study, estimators, llm_encoding, nuisance, project, recommenders
 
 ROOT = Path(__file__).resolve().parent.parent
 SURVIVORS = ROOT / "scripts" / "survivors.toml"
@@ -63,6 +63,20 @@ MODULES += [
         "shop_steps",
         "treatment_plans",
         "waiting",
+    )
+]
+MODULES += [
+    f"project.{name}"
+    for name in (
+        "bucket_estimates",
+        "explanation_cards",
+        "federation",
+        "learning",
+        "monitors",
+        "online_logs",
+        "private_release",
+        "private_training",
+        "propensity_checks",
     )
 ]
 NOT_ABOUT_ONE = (
@@ -194,7 +208,7 @@ def mutants(module: str) -> Iterator[Mutant]:
 def names_of(module: str) -> set[str]:
     """Public names that a module defines; where it defines none, those of its users."""
     loaded = importlib.import_module(f"causalbook.{module}")
-    books = (estimators, recommenders, llm_encoding, case_study, nuisance, causalbook)
+    books = (estimators, recommenders, llm_encoding, case_study, project, nuisance, causalbook)
     offered = {name for book in books for name in book.__all__}
     mine = {n: getattr(vars(loaded)[n], "__module__", None) for n in offered & set(vars(loaded))}
     own = {n for n, home in mine.items() if home == loaded.__name__}  # constants have no home
