@@ -68,7 +68,9 @@ MODULES += [
 MODULES += [
     f"project.{name}"
     for name in (
+        "bandits",
         "bucket_estimates",
+        "bucket_sums",
         "explanation_cards",
         "federation",
         "learning",
@@ -306,6 +308,7 @@ def fates(mutants: list[Mutant | None], jobs: int) -> list[bool]:
         raise SystemExit(f"no test calls anything of {', '.join(untested)}")
     trials = Trials(mutants, files, jobs)
     options = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:terminal"]
+    options += ["-m", "not xdist_group"]  # servers do not survive a fork, and take too long
     status = pytest.main([*options, *every_file(files)], plugins=[trials])
     if len(trials.caught) < len(mutants):
         raise SystemExit(f"the tests cannot be collected: pytest ends with {status}")
