@@ -35,16 +35,20 @@ def mask(sums: Any, site: int, keys: Any) -> Words:
     with g a stream of random words from the key of the pair (SHAKE-256). Each key serves one
     round: two tables under the same masks give their difference away.
 
-    Parameters: `sums` (rows, columns) of site i, in any unit, below 2**30 in size; `site` i, from
-    0; `keys` of `pair_keys`. Returns (rows, columns) words of 64 bits.
+    Parameters: `sums` (rows, columns) of site i, in any unit, below 2**31 over the number of sites
+    in size, so that the sum of all fits into its word; `site` i, from 0; `keys` of `pair_keys`.
+    Returns (rows, columns) words of 64 bits.
     Raises ValueError for NaN, sums too large, a site that has no key.
     Source: Bonawitz et al. (2017), without their care for sites that drop out.
     """
     x, secrets = numbers("sums", sums, ndim=2), np.asarray(keys)
     if not 0 <= site < len(secrets):
         raise ValueError(f"site is {site}: there are keys for {len(secrets)} sites, from 0")
-    if (largest := float(np.abs(x).max())) >= 2.0**30:
-        raise ValueError(f"sums has {largest:,.0f}: pass sums below 2**30, in a larger unit")
+    if (largest := float(np.abs(x).max())) >= (limit := 2.0**31 / len(secrets)):
+        raise ValueError(
+            f"sums has {largest:,.0f}: with {len(secrets)} sites, pass sums below {limit:,.0f}, "
+            "in a larger unit"
+        )
     told: Words = np.rint(x / UNIT).astype(np.int64).astype(np.uint64)
     for other, key in enumerate(secrets[site]):
         if other != site:
@@ -58,10 +62,12 @@ def unmask(uploads: Sequence[Words]) -> Array:
     """Add what all sites sent: the masks cancel, and the sums of all are left.
 
     Parameters: `uploads`, the masked sums of every site; without one of them the rest is noise.
-    Raises ValueError for tables of unequal shape.
+    Raises ValueError for tables of unequal shape, and of anything but words of 64 bits.
     """
     if len({table.shape for table in uploads}) != 1:
         raise ValueError(f"uploads have shapes {[t.shape for t in uploads]}: pass equal tables")
+    if any(table.dtype != np.uint64 for table in uploads):
+        raise ValueError(f"uploads are of {[str(t.dtype) for t in uploads]}: pass those of mask")
     total: Words = np.stack(uploads).sum(axis=0, dtype=np.uint64)
     sums: Array = UNIT * total.astype(np.int64).astype(np.float64)
     return sums

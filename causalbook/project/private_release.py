@@ -155,16 +155,23 @@ def _noise_scales(low: float, high: float, epsilon: float) -> tuple[float, float
 
 
 def _noisy_sum(z: Array, low: float, high: float, scale: float) -> float:
+    return float(_measurement(len(z), low, high, scale)(z.tolist()))
+
+
+def _measurement(n: int, low: float, high: float, scale: float) -> Any:
+    """OpenDP's noisy sum of n values; `scale` is for exact sums, and grows by their rounding."""
     import opendp.prelude as dp
 
     dp.enable_features("contrib")  # all of OpenDP's constructors want this word
     space = (
-        dp.vector_domain(dp.atom_domain(T=float, nan=False), size=len(z)),
+        dp.vector_domain(dp.atom_domain(T=float, nan=False), size=n),
         dp.symmetric_distance(),
     )
     add_up: Any = dp.t.then_sum  # untyped
-    chain = space >> dp.t.then_clamp((low, high)) >> add_up() >> dp.m.then_laplace(scale)
-    return float(chain(z.tolist()))
+    summed = space >> dp.t.then_clamp((low, high)) >> add_up()
+    moved = summed.map(2) / (high - low)  # one user out, one in; above 1 by what rounding adds
+    chain: Any = summed >> dp.m.then_laplace(scale * moved)
+    return chain
 
 
 def _honesty(epsilon: float) -> float:

@@ -52,7 +52,8 @@ def train_privately(
     Raises
     ------
     ValueError
-        for a clip that is not positive, noise without a finite clip.
+        for a clip that is not positive, noise without a finite clip, a gradient that is no number
+        (it would go into the model whole, past the cut).
 
     Source: Abadi et al. (2016, algorithm 1), with fixed lots in place of drawn ones.
     """
@@ -74,7 +75,10 @@ def train_privately(
         for part in users.split(at_once):
             g = each(theta, part)
             squares = sum(x.flatten(1).square().sum(1) for x in g.values())
-            share = (clip / torch.sqrt(torch.as_tensor(squares))).clamp(max=1)
+            length = torch.sqrt(torch.as_tensor(squares))
+            if not bool(torch.isfinite(length).all()):
+                raise ValueError("loss has a gradient that is no finite number: bound the inputs")
+            share = (clip / length).clamp(max=1)
             for name, x in g.items():
                 total[name] += torch.tensordot(share, x, dims=1)
         for name, value in theta.items():

@@ -26,14 +26,16 @@ class RequestLog:
     """An append-only file of JSON lines in a folder, for one process at a time.
 
     An impression's id is the place of its line in the file and a keyed hash of that place: it is
-    never given twice, it cannot be guessed, and it says where to look. The key, `salt`, is made
-    once a folder. A line is in the system's memory once `write` returns: it survives the death of
-    the process, and with `sync` a power cut as well, at the price of a disk's answer each time.
-    A last line that was torn is cut off when the folder is opened again: its answer never left.
+    never given twice while its line stands, it cannot be guessed, and it says where to look. The
+    key, `salt`, is made once a folder. A line is in the system's memory once `write` returns: it
+    survives the death of the process, and with `sync` a power cut as well, at the price of a disk's
+    answer each time. Without `sync`, start a new folder after a power cut: the ids of lines that
+    were lost would be given again. A last line that was torn is cut off when the folder is opened
+    again: its answer never left.
 
     Parameters: `folder`, made if it is not there; `sync`, wait for the disk. Attributes: `salt`,
     `cut` (bytes of a torn line that were cut off). Raises ValueError for a folder that another
-    process writes to. Source: ours.
+    process writes to, and for one whose salt is lost or damaged. Source: ours.
     """
 
     def __init__(self, folder: str | Path, *, sync: bool = False) -> None:
@@ -42,9 +44,13 @@ class RequestLog:
         self.path, self._lock = self.folder / NAME, Lock()
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._hold()
-        self.salt = _salt(self.folder)
         self.cut = _torn(self._file)
         self.size = os.fstat(self._file).st_size - self.cut
+        try:
+            self.salt = _salt(self.folder, fresh=self.size == 0)
+        except ValueError:
+            os.close(self._file)
+            raise
         os.ftruncate(self._file, self.size)
 
     def _hold(self) -> None:
@@ -61,16 +67,20 @@ class RequestLog:
     def write(self, line: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         """Write the line that `line` makes for the next id and return it; an answer may leave now.
 
-        Raises OSError where the line could not be written whole; then nothing of it stays.
+        Raises OSError where the line could not be written whole, or with `sync` not brought to the
+        disk; then nothing of it stays.
         """
         with self._lock:
             told = line(self._name(self.size))
             text = json.dumps(told, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-            if (done := os.write(self._file, text)) < len(text):
+            try:
+                if (done := os.write(self._file, text)) < len(text):
+                    raise OSError(f"only {done} of {len(text)} bytes fitted into {self.path}")
+                if self.sync:
+                    os.fsync(self._file)
+            except OSError:  # what stayed would stand under the next line's id
                 os.ftruncate(self._file, self.size)
-                raise OSError(f"only {done} of {len(text)} bytes could be written to {self.path}")
-            if self.sync:
-                os.fsync(self._file)
+                raise
             self.size += done
         return told
 
@@ -143,7 +153,7 @@ def read_requests(folder: str | Path) -> dict[str, pd.DataFrame]:
 def draw_action(salt: bytes, impression: str, p: Sequence[float]) -> int:
     r"""Draw the action of an impression: the same for the same id, so that it can be checked.
 
-    $$a = \min\{k : u < p_0 + \dots + p_k\}, \qquad u = H_{salt}(\text{id}) / 2^{53}$$
+    $$a = \min\{k : u < p_0 + \dots + p_k\}, \qquad u = \lfloor H_{salt}(\text{id}) / 2^{11} \rfloor / 2^{53}$$
 
     Parameters: `salt` of the log; `impression`, the id; `p` (K,) probabilities, with sum 1.
     Source: inversion, with a keyed hash for the uniform number.
@@ -164,13 +174,26 @@ def _hash(salt: bytes, text: str, use: bytes) -> bytes:
     return blake2b(text.encode(), digest_size=8, key=salt, person=use).digest()
 
 
-def _salt(folder: Path) -> bytes:
+def _salt(folder: Path, *, fresh: bool) -> bytes:
     """Key of the folder's ids and draws, made at the first start; whoever has it can foretell."""
-    path = folder / SALT
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(16))
-    return bytes.fromhex(path.read_text())
+    path, draft = folder / SALT, folder / f"{SALT}.new"
+    if fresh and not path.exists():
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        with draft.open("w") as file:
+            file.write(secrets.token_hex(16))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)  # whole or not at all: without a key anybody could foretell the draws
+    try:
+        if len(key := bytes.fromhex(path.read_text())) >= 16:
+            return key
+    except (FileNotFoundError, ValueError):
+        pass
+    raise ValueError(
+        f"salt of {folder} is lost or damaged: restore it, or start a new folder, for no id of this "
+        "log could be checked"
+    )
 
 
 def _torn(file: int) -> int:

@@ -91,12 +91,24 @@ def test_refuses_what_cannot_be_hidden():
     for site in (2, -1):
         with pytest.raises(ValueError, match=f"site is {site}: there are keys for 2 sites"):
             mask([[1.0]], site, keys)
-    with pytest.raises(ValueError, match=r"sums has 1,073,741,824: pass sums below 2\*\*30"):
+    with pytest.raises(ValueError, match="sums has 1,073,741,824: with 2 sites, pass sums below 1"):
         mask([[2.0**30]], 0, keys)
-    mask([[2.0**30 - 1]], 0, keys)
     with pytest.raises(ValueError, match="sums is NaN"):
         mask([[np.nan]], 0, keys)
     with pytest.raises(ValueError, match="uploads have shapes"):
         unmask([mask([[1.0]], 0, keys), mask([[1.0, 2.0]], 1, keys)])
     with pytest.raises(ValueError, match="uploads have shapes"):
         unmask([])
+    with pytest.raises(ValueError, match=r"uploads are of \['float64', 'float64'\]"):
+        unmask([np.ones((2, 2)), np.ones((2, 2))])
+
+
+@pytest.mark.parametrize("sites", [2, 3, 7])
+def test_the_largest_sums_that_are_taken_still_fit_into_the_words_of_their_sum(sites):
+    keys = pair_keys(sites, seed=1)
+    for sign in (-1, 1):
+        most = sign * (2.0**31 / sites - 1)
+        told = unmask([mask([[most]], i, keys) for i in range(sites)])
+        assert told[0, 0] == pytest.approx(sites * most, rel=1e-12)
+    with pytest.raises(ValueError, match=f"with {sites} sites, pass sums below"):
+        mask([[2.0**31 / sites]], 0, keys)

@@ -125,6 +125,10 @@ def test_refuses_what_is_no_training():
             train_privately(loss, START, DATA, clip=clip, noise=noise, **how)
     with pytest.raises(ValueError, match="clip is infinite"):
         train_privately(loss, START, DATA, clip=math.inf, noise=1.0, **how)
+    wild = DATA.clone()
+    wild[4, 0] = math.nan
+    with pytest.raises(ValueError, match="loss has a gradient that is no finite number"):
+        train_privately(loss, START, wild, clip=1.0, noise=1.0, **how)
     for delta in (0, 1):
         with pytest.raises(ValueError, match="delta is"):
             training_epsilon(1.0, 1, delta=delta)

@@ -97,6 +97,43 @@ def test_a_line_that_cannot_be_written_whole_leaves_nothing(tmp_path, monkeypatc
     log.close()
 
 
+def test_a_line_that_the_disk_refused_leaves_nothing_and_its_id_is_no_ones(tmp_path, monkeypatch):
+    log = RequestLog(tmp_path, sync=True)
+
+    def broken(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        log.write(shown)
+    monkeypatch.undo()
+    assert (tmp_path / NAME).read_bytes() == b""
+    names = [log.write(shown)["impression"] for _ in range(2)]
+    assert list(read_requests(tmp_path)["impressions"]["impression"]) == names
+    log.close()
+
+
+@pytest.mark.parametrize("left", ["", "00ff", "no hexadecimal", None])
+def test_a_log_without_its_key_is_refused(tmp_path, left):
+    log = RequestLog(tmp_path)
+    log.write(shown)
+    log.close()
+    salt = tmp_path / "salt"
+    if left is None:
+        salt.unlink()
+    else:
+        salt.write_text(left)
+    for _ in range(2):  # and the folder is not held by who was refused
+        with pytest.raises(ValueError, match=r"salt of .* is lost or damaged: restore it, or start"):
+            RequestLog(tmp_path)
+
+
+def test_an_empty_key_is_refused_in_a_new_folder_as_well(tmp_path):
+    (tmp_path / "salt").write_text("")
+    with pytest.raises(ValueError, match="is lost or damaged"):
+        RequestLog(tmp_path)
+
+
 def test_a_disk_is_asked_only_where_wanted(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(os, "fsync", asked.append)
