@@ -732,10 +732,10 @@ def minutes_weighed_for_the_prompt(rng):
 
 
 def learned(rng, n=2000):
-    """The log of a policy that learned, in ten batches, which of two films is finished."""
+    """The log of a policy that learned, in five batches, which of two films is finished."""
     rewards = (rng.random((n, 2)) < (0.6, 0.4)) * 1.0
     seed = int(rng.integers(2**32))
-    return learn_online(EpsilonGreedy(0.2), np.zeros(n), rewards, batch=200, seed=seed).log
+    return learn_online(EpsilonGreedy(0.2), np.zeros(n), rewards, batch=400, seed=seed).log
 
 
 def losing_film_by_adaptive_weights(rng):

@@ -27,6 +27,7 @@ from causalbook.project.explanation_cards import (
     necessity,
 )
 from causalbook.project.federation import mask, pair_keys, unmask
+from causalbook.project.item_lists import recommend_items
 from causalbook.project.launch_judges import judge_launch, right_choices, simulate_launches
 from causalbook.project.launches import Candidate, Launch, simulate_launch
 from causalbook.project.learning import Learned, count_cells, learn
@@ -71,7 +72,6 @@ from causalbook.project.steps import (
     estimate_effect,
     halves,
     identify_effect,
-    recommend_items,
     reward_rounds,
 )
 from causalbook.project.warehouse import Warehouse

@@ -21,7 +21,7 @@ from causalbook.estimators import (
     snips,
     support,
 )
-from causalbook.project.audit_checks import overlap_check
+from causalbook.project.audit_checks import FEW, overlap_check
 from causalbook.project.policy_tables import TablePolicy
 from causalbook.project.propensity_checks import ALARM, propensity_check
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ROWS = 10.0  # that an action's mean counts for, in the model of a context: our choice
 LOST = 0.01  # of a target on what its context never had: above it there is no estimate
+SILENT = "the log cannot speak of this policy: "  # how `support` begins
 COVERS = 0.93  # of nominal 95%: below it an interval is called too narrow
 
 
@@ -138,6 +139,11 @@ def _weighted(question: str, told: Told, target: str | TablePolicy) -> Answer:
             f"{never:.1%} of what {name} would show was never shown in its context: nothing tells "
             "what that would have earned. Keep to what was shown there, or explore it"
         )
+    elif told.cluster is not None and (n := int(told.cluster.max()) + 1) < FEW:
+        why = (
+            f"the rows come in {n} groups of {told.named['cluster']}: of so few no error can be "
+            "told. Name what was drawn one by one, such as the user"
+        )
     elif told.cluster is None and log.reward.any():
         checks.append(honest := _interval(log, pi, told.seed))
         why = "" if honest else f"{speaks.sentence[:-1]}; {honest.sentence[:-1]}"
@@ -160,7 +166,9 @@ def _weighted(question: str, told: Told, target: str | TablePolicy) -> Answer:
     if never > 0:
         why += f". Of what it would show, {never:.2%} was never shown in its context"
     if not speaks:
-        why += f". It rests on little: {speaks.sentence[:-1]}"
+        little = speaks.sentence.removeprefix(SILENT)
+        checks[2] = replace(speaks, sentence=f"little to go by: {little}")
+        why += f". It rests on little: {little[:-1]}"
     return Answer(question, "yes", f"{why}.", tuple(checks), tuple(found))
 
 
@@ -180,7 +188,7 @@ def _contradicted(drawn: Check) -> bool:
 def _interval(log: Log, pi: Array, seed: int) -> Check:
     import pandas as pd
 
-    times = int(min(1000, max(100, 10_000_000 // log.n)))
+    times = int(min(1000, max(100, 5_000_000 // log.n)))
     found = interval_check(log, pi, replications=times, seed=seed)
     table = pd.DataFrame({"nominal": [found.level], "covers": [found.coverage]})
     said = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from causalbook import mean_of
-from causalbook.arrays import Array, missing
+from causalbook.arrays import Array
 from causalbook.estimators import Check
 from causalbook.potential_outcomes import srm_test
 from causalbook.project.propensity_checks import ALARM
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALL = 0.01  # a propensity below weighs more than a hundred rows
+FEW = 30  # clusters, below which their own spread says too little: our choice
 
 
 def gaps_check(frame: pd.DataFrame, used: Mapping[str, str], reward: str | None) -> Check:
@@ -26,7 +27,7 @@ def gaps_check(frame: pd.DataFrame, used: Mapping[str, str], reward: str | None)
     numeric = reward is not None and pd.api.types.is_numeric_dtype(frame[reward])
     found = []
     for flag, column in used.items():
-        gone = missing(frame[column].to_numpy(dtype=object))
+        gone = frame[column].isna()
         row: dict[str, Any] = {"flag": flag, "column": column, "missing": int(gone.sum())}
         if numeric:
             row |= {"reward there": frame.loc[gone, reward].mean()}
@@ -40,7 +41,7 @@ def gaps_check(frame: pd.DataFrame, used: Mapping[str, str], reward: str | None)
     return Check(
         "missing values",
         False,
-        table,
+        bad,
         f"missing: {said} of {len(frame):,} rows. What needs these columns is not estimated: fill "
         "them from the source, or drop such rows and say so. What is left speaks for all only if "
         "the gaps have nothing to do with the reward.",
@@ -51,16 +52,22 @@ def duplicates_check(frame: pd.DataFrame) -> Check:
     """Count rows that repeat an earlier one in every column."""
     import pandas as pd
 
-    n = int(frame.duplicated().sum())
+    again = frame.duplicated()
+    n = int(again.sum())
     table = pd.DataFrame({"rows": [len(frame)], "repeated": [n]})
-    said = "no row repeats another one in every column."
-    if n:
-        said = (
-            f"{n:,} of {len(frame):,} rows repeat an earlier one in every column. Events with a "
-            "time or an id do not: such rows were loaded twice, and count twice. In a table of "
-            "few columns it may be chance."
+    if not n:
+        return Check("repeated rows", True, table, "no row repeats another one in every column.")
+    once = frame[~again]
+    told_apart = any(values.nunique() > len(once) / 2 for _, values in once.items())
+    said = f"{n:,} of {len(frame):,} rows repeat an earlier one in every column"
+    if told_apart:
+        said += ", and some column tells most rows apart: they were loaded twice, and count twice."
+    else:
+        said += (
+            ". No column tells rows apart, as a time or an id does: it may be chance, and nothing "
+            "here would show rows that were loaded twice."
         )
-    return Check("repeated rows", not n, table, said)
+    return Check("repeated rows", False if told_apart else None, table, said)
 
 
 def clusters_check(cluster: Any, name: str | None, values: Array | None) -> Check:
@@ -75,12 +82,16 @@ def clusters_check(cluster: Any, name: str | None, values: Array | None) -> Chec
         return Check("independent rows", None, pd.DataFrame(), said)
     sizes = np.bincount(cluster)
     table = pd.DataFrame({"clusters": [len(sizes)], "rows": [sizes.sum()], "most": [sizes.max()]})
-    said = f"{sizes.sum():,} rows of {len(sizes):,} different {name} (the most: {sizes.max():,})"
+    said = (
+        f"{sizes.sum():,} rows, {len(sizes):,} values of {name}, at most {sizes.max():,} rows each"
+    )
     if values is not None and values.std() > 0:
         row, own = (mean_of(values, estimand="", method="", cluster=g).se for g in (None, cluster))
         table["error by rows"], table["by clusters"] = row, own
         said += f"; the error of the mean is {own / row:.2f} times that of independent rows"
-    return Check("independent rows", True, table, said + ".")
+    if few := len(sizes) < FEW:
+        said += f". Fewer than {FEW} say too little of how they differ: errors here are too small"
+    return Check("independent rows", not few, table, said + ".")
 
 
 def overlap_check(pscore: Array) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from causalbook.potential_outcomes import ab_test
 from causalbook.project.audit_answers import Answer, Told
 from causalbook.project.audit_checks import arms_check
 from causalbook.project.propensity_checks import propensity_check
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNITS = {1e17: "ns", 1e14: "us", 1e11: "ms", 1e8: "s"}  # since 1970: 1e8 s and more is 1973
 
 
 def treatment_effect(told: Told) -> Answer:
@@ -25,9 +31,17 @@ def treatment_effect(told: Told) -> Answer:
         if refusal := told.refuse(question, "pscore"):
             return refusal
         p = told.numbers("pscore")
-        drawn = propensity_check(t, p, context=told.context, cluster=told.cluster)
+        arms, by = t.astype(int), {"context": told.context, "cluster": told.cluster}
+        drawn = propensity_check(arms, p, **by)
         if drawn.passed is False:
-            return Answer(question, "no", drawn.sentence, (drawn,), (raw,))
+            why = drawn.sentence
+            other = np.where(t == 1, p, 1 - p)
+            if (other > 0).all() and propensity_check(arms, other, **by).passed:
+                why = (
+                    "the pscore looks like the probability of treatment 1 in every row. It is to "
+                    "be that of what the row had: where the treatment is 0, write 1 less it."
+                )
+            return Answer(question, "no", why, (drawn,), (raw,))
         e = np.where(t == 1, p, 1 - p)
         if (e <= 0).any() or (e >= 1).any():
             why = "some rows had no chance of the other arm: the effect is not known for them."
@@ -85,18 +99,31 @@ def over_time(told: Told) -> Answer:
     question = "Did something change when something else did (before and after)?"
     if refusal := told.refuse(question, "time"):
         return refusal
-    import pandas as pd
-
-    at = pd.to_datetime(told.frame[told.named["time"]], errors="coerce", utc=True, format="mixed")
-    if (bad := int(at.isna().sum())) > 0:
-        raise ValueError(
-            f"time is no time in {bad:,} of {len(at):,} rows (first: "
-            f"{told.frame[told.named['time']][at.isna()].iloc[0]!r}): write it as 2026-03-02 14:05"
-        )
+    at, note = _moments(told.frame[told.named["time"]])
     days = (at.max() - at.min()).total_seconds() / 86_400
     why = (
-        f"the log covers {days:,.1f} days, {at.min():%Y-%m-%d} to {at.max():%Y-%m-%d}. A change at "
-        "a date is an effect only if nothing else changed then: compare with a group that was left "
-        "alone, over whole weeks."
+        f"the log covers {days:,.1f} days, {at.min():%Y-%m-%d} to {at.max():%Y-%m-%d}{note}. A "
+        "change at a date is an effect only if nothing else changed then: compare with a group "
+        "that was left alone, over whole weeks."
     )
     return Answer(question, "only if", why)
+
+
+def _moments(column: pd.Series[Any]) -> tuple[pd.Series[Any], str]:
+    """Read times; 03/04/2026 is refused, since it is two days, and numbers are read by size."""
+    import pandas as pd
+
+    form: dict[str, Any] = {"format": "ISO8601"}
+    note = ""
+    if pd.api.types.is_numeric_dtype(column):
+        size = float(column.astype(float).abs().median())
+        unit = next((name for least, name in UNITS.items() if size >= least), "")
+        form, note = {"unit": unit}, f" (its numbers read as time in {unit} since 1970)"
+    lost = pd.Series(pd.NaT, column.index)
+    at = lost if "" in form.values() else pd.to_datetime(column, errors="coerce", utc=True, **form)
+    if (gone := at.isna()).any():
+        raise ValueError(
+            f"time is no time in {int(gone.sum()):,} of {len(column):,} rows (first: "
+            f"{column[gone].iloc[0]!r}): write it as 2026-03-02 14:05, or as seconds since 1970"
+        )
+    return at, note

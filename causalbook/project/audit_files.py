@@ -34,7 +34,7 @@ def audit_file(
     Raises ValueError in one line that names the flag, for all that `audit_log` refuses, a file of
     another kind or one that cannot be read, and shares that are no numbers.
     """
-    frame = _read(Path(log))
+    frame = read_log(Path(log))
     columns = [name.strip() for name in context.split(",") if name.strip()]
     wanted = {flag: column for flag, column in named.items() if column}
     if html is not None and Path(html).suffix != ".html":
@@ -58,12 +58,13 @@ def audit_file(
     return audit
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_log(path: Path) -> pd.DataFrame:
+    """Read a log; the separator of a .csv is that which its header has most often."""
     import pandas as pd
 
     if not path.is_file():
         raise ValueError(f"LOG is no file: {path}; pass a .csv or .parquet file, a row a decision")
-    readers: dict[str, Any] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    readers: dict[str, Any] = {".csv": _read_csv, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise ValueError(f"LOG is {path.name}: pass a .csv or .parquet file")
     try:
@@ -73,6 +74,19 @@ def _read(path: Path) -> pd.DataFrame:
         raise ValueError(
             f"LOG {path.name} cannot be read as {path.suffix[1:]}: {first}"
         ) from broken
+    return frame
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    separator = max(",;\t|", key=header.count)
+    frame = pd.read_csv(path, sep=separator)
+    names = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str).iloc[0]
+    if len(names) == len(frame.columns):  # pandas would give two of a name different ones
+        frame.columns = names.where(names.notna(), list(frame.columns)).tolist()
     return frame
 
 

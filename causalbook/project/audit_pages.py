@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from causalbook.card import digits
 from causalbook.plots import intervals, table
@@ -24,7 +28,7 @@ WORDS = {
     "IPS": "mean reward, each row weighted by how much likelier the other policy shows it",
     "SNIPS": "the same, divided by the mean weight; usually steadier",
     "DR": "a model of the reward, corrected by the weighted rows; usually the one to read",
-    "effective rows": "so many rows of the other policy's own log would tell as much",
+    "effective rounds": "so many rows of the other policy's own log would tell as much",
     "95% interval": "of 100 such logs, about 95 give an interval that holds the true value",
 }
 
@@ -35,10 +39,20 @@ def as_text(title: str, n: int, checks: Sequence[Check], answers: Sequence[Answe
     for a in answers:
         lines += ["", f"{a.question.upper()}  [{a.verdict.upper()}]", *_wrap(a.why, 2)]
         lines += _numbers(a.estimates) + _said(a.checks)
-    lines += ["", "WORDS"]
-    for word, meaning in WORDS.items():
-        lines += _wrap(f"{word}: {meaning}", 2, hang=4)
+    words = _words(checks, answers)
+    lines += ["", "WORDS"] * bool(words)
+    for said in words:
+        lines += _wrap(said, 2, hang=4)
     return "\n".join(lines) + "\n"
+
+
+def _words(checks: Sequence[Check], answers: Sequence[Answer]) -> list[str]:
+    """Explain the words that occur, by their first letters: propensities too."""
+    said = [c.sentence for c in checks] + [c.sentence for a in answers for c in a.checks]
+    said += [a.why for a in answers] + [name for a in answers for name, _ in a.estimates]
+    said += [HEADS[3]] * any(a.estimates for a in answers)
+    body = " ".join(said)
+    return [f"{word}: {told}" for word, told in WORDS.items() if re.search(rf"\b{word[:9]}", body)]
 
 
 def _wrap(text: str, indent: int, hang: int | None = None) -> list[str]:
@@ -52,9 +66,13 @@ def _said(checks: Sequence[Check]) -> list[str]:
     for c in checks:
         lines += _wrap(f"{VERDICT[c.passed]:<7}{c.name}: {c.sentence}", 2, hang=9)
         if c.passed is False:  # the numbers of what passed stand on the HTML page
-            shown = c.table.head(MOST).to_string(float_format=lambda x: f"{x:.4g}")
+            shown = c.table.head(MOST).to_string(float_format=_short, na_rep="-")
             lines += [" " * 9 + row for row in shown.splitlines()]
     return lines
+
+
+def _short(x: float) -> str:
+    return f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"
 
 
 def _rows(estimates: Sequence[tuple[str, Estimate]]) -> list[tuple[str, ...]]:
@@ -78,16 +96,39 @@ def as_html(title: str, n: int, checks: Sequence[Check], answers: Sequence[Answe
     """Return the audit as a page: style and drawings inside, light and dark."""
     import pandas as pd
 
-    parts: list[Any] = [section("The rows", f"{n:,} rows."), *checks]
+    parts: list[Any] = [section("The rows", f"{n:,} rows."), *_tables(checks)]
     for a in answers:
         parts.append(
             section(f"{a.question} {a.verdict.capitalize()}.", a.why[:1].upper() + a.why[1:])
         )
         if a.estimates:
-            names, drawn = zip(*a.estimates, strict=True)
             parts += [table(pd.DataFrame(_rows(a.estimates), columns=list(HEADS)))]
-            parts += [intervals(*drawn, names=names)]
-        parts += a.checks
-    return page(
-        f"Audit of {title}", *parts, section("Words", *(": ".join(w) for w in WORDS.items()))
-    )
+            drawn = [(name, e) for name, e in a.estimates if not name.startswith("gain")]
+            if len(drawn) > 1:  # a gain lies on another scale
+                parts += [intervals(*(e for _, e in drawn), names=[name for name, _ in drawn])]
+        parts += _tables(a.checks)
+    if words := _words(checks, answers):
+        parts.append(section("Words", *words))
+    return page(f"Audit of {title}", *parts)
+
+
+def _tables(checks: Sequence[Check]) -> list[Any]:
+    """Each check with its verdict and its numbers, named as in the text."""
+    parts: list[Any] = []
+    for c in checks:
+        parts.append(
+            f"<p><strong>{VERDICT[c.passed]} {escape(c.name)}:</strong> {escape(c.sentence)}</p>"
+        )
+        if len(c.table):
+            rows = c.table if c.table.index.name is None else c.table.reset_index()
+            shown = {k: [_cell(v) for v in rows[k]] for k in rows}
+            parts.append(table(type(rows)(shown)))
+    return parts
+
+
+def _cell(x: Any) -> str:
+    if isinstance(x, (bool, np.bool_)):
+        return "yes" if x else "no"
+    if isinstance(x, (float, np.floating)):
+        return "-" if np.isnan(x) else _short(float(x))
+    return f"{x:,}" if isinstance(x, (int, np.integer)) else str(x)

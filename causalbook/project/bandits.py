@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class EpsilonGreedy:
 
     def probabilities(self, count: Array, total: Array) -> Array:
         """Return pi_t from `count` and `total` (n_contexts, n_actions)."""
+        count, total = _record(count, total)
         best = _best(_mean(count, total))
         pi: Array = (1 - self.epsilon) * best + self.epsilon / count.shape[1]
         return pi
@@ -66,6 +67,7 @@ class UCB:
 
     def probabilities(self, count: Array, total: Array) -> Array:
         """Return pi_t from `count` and `total` (n_contexts, n_actions)."""
+        count, total = _record(count, total)
         t = np.maximum(count.sum(axis=1, keepdims=True), 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             bonus = self.sd * np.sqrt(8 * np.log(t) / count)
@@ -87,7 +89,7 @@ class Thompson:
 
     Parameters: `sd`, the sigma of one reward (1/2 serves any reward in [0, 1]); `prior`, mean m_0
     and standard deviation s_0 of what an action may be worth, before any reward.
-    Raises ValueError for standard deviations that are not positive.
+    Raises ValueError for standard deviations that are not positive, a mean that is no number.
     Source: Thompson (1933); with normal posteriors, Agrawal and Goyal (2013).
     """
 
@@ -97,11 +99,14 @@ class Thompson:
     def __post_init__(self) -> None:
         _positive("sd", self.sd)
         _positive("prior[1]", self.prior[1])
+        if not math.isfinite(self.prior[0]):
+            raise ValueError(f"prior[0] is {self.prior[0]}: a mean is a finite number")
 
     def probabilities(self, count: Array, total: Array) -> Array:
         """Return pi_t from `count` and `total` (n_contexts, n_actions)."""
         from scipy.special import ndtr
 
+        count, total = _record(count, total)
         m_0, s_0 = self.prior
         s = (s_0**-2 + count / self.sd**2) ** -0.5
         m = s**2 * (m_0 / s_0**2 + total / self.sd**2)
@@ -125,6 +130,21 @@ def _quadrature(m: Array, s: Array) -> tuple[Array, Array]:
     half = np.diff(ends)[:, :, None] / 2
     x = ends[:, :-1, None] + half * (1 + node)
     return x.reshape(len(m), -1), (half * weight).reshape(len(m), -1)
+
+
+def _record(count: Any, total: Any) -> tuple[Array, Array]:
+    """Refuse what is no record: how often each action was taken, and the sum of what it paid."""
+    n, s = np.asarray(count, dtype=float), np.asarray(total, dtype=float)
+    if n.ndim != 2 or n.shape != s.shape:
+        raise ValueError(
+            f"count has shape {n.shape} and total {s.shape}: pass (n_contexts, n_actions) for "
+            "both, such as [[20, 10]] and [[11, 5]]"
+        )
+    if not (np.isfinite(s).all() and (n >= 0).all()):
+        raise ValueError(
+            "count or total is NaN, infinite or a negative count: pass counts and sums"
+        )
+    return n, s
 
 
 def _mean(count: Array, total: Array) -> Array:

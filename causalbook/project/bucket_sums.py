@@ -173,6 +173,7 @@ def _support(engine: Engine, log: Any, goal: pd.DataFrame) -> None:
     wanted = goal.loc[goal["pi"] > 0, ["context", "action", "pi"]]
     for part in (log.limit(PEEK), log):  # most logs show all pairs soon: then the rest is not read
         seen = engine.read(part.group_by(["context", "action"]).agg(n=part.count()))
+        _alike(seen, wanted)
         found = wanted.merge(seen, how="left", on=["context", "action"])
         if found["n"].notna().all():
             return
@@ -194,6 +195,18 @@ def _support(engine: Engine, log: Any, goal: pd.DataFrame) -> None:
         "nothing. By chance, or could they never be shown?",
         stacklevel=3,
     )
+
+
+def _alike(seen: pd.DataFrame, wanted: pd.DataFrame) -> None:
+    """Refuse a key that is a number on one side and a text on the other: none would ever match."""
+    from pandas.api.types import is_numeric_dtype
+
+    for name in ("context", "action"):
+        here, there = (
+            "a number" if is_numeric_dtype(frame[name]) else "a text" for frame in (seen, wanted)
+        )
+        if here != there and len(seen):
+            raise ValueError(f"{name} is {here} in the table and {there} in target: store one kind")
 
 
 def _refuse(engine: Engine, log: Any, rounds: Any) -> None:
@@ -219,6 +232,8 @@ def _refuse(engine: Engine, log: Any, rounds: Any) -> None:
         if found[f"c{i}"].fillna(0).any():
             raise ValueError(text.format(_share(found[f"c{i}"], found["n"])))
     alone = engine.read(rounds.agg(n=rounds["pi"].isnull().sum()))["n"]
+    if not alone.any():
+        raise ValueError("reward divided by pscore is too large for a float: check both for units")
     raise ValueError(
         f"target has no row for the context and action of {_share(alone, found['n'])}: give it one "
         "for each pair that was logged, with pi = 0 where the policy would not act so"

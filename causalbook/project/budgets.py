@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ class Budget:
     $$\sum_j \varepsilon_j \le \varepsilon$$
 
     Each spending is on disk before the release is made. So a crash in between loses a part of the
-    budget and never the promise. One process at a time: two that read at the same moment both
-    spend what is left.
+    budget and never the promise. Each reads the file anew, behind a lock: two objects or processes
+    with one file spend from one budget.
 
     Parameters: `path` of the file, made by the first spending; `total`, the epsilon of all releases
     together, the same at every call.
@@ -30,8 +31,11 @@ class Budget:
 
     def __init__(self, path: str | Path, total: float) -> None:
         self.path, self.total = Path(path), float(total)
-        if not self.total > 0:
+        if not 0 < self.total < math.inf:
             raise ValueError(f"total is {total}: pass the epsilon of all releases, above 0")
+        self._read()
+
+    def _read(self) -> None:
         kept, self.releases = self.total, []
         if self.path.exists():
             try:
@@ -55,22 +59,35 @@ class Budget:
 
     def spend(self, epsilon: float, what: str) -> None:
         """Write a release down; refuse with ValueError an epsilon not positive or not left."""
+        import fcntl  # a system with POSIX files
+
         if not epsilon > 0:
             raise ValueError(f"epsilon is {epsilon}: pass a positive number")
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # free again when the folder is closed
+            self._read()  # what others have spent since
+            self._write(epsilon, what)
+            os.fsync(folder)  # the new name as well
+        finally:
+            os.close(folder)
+
+    def _write(self, epsilon: float, what: str) -> None:
         if self.spent + epsilon > self.total * (1 + 1e-12):  # ten tenths are one
             raise ValueError(
                 f"epsilon is {epsilon:g} and {round(self.total - self.spent, 9):g} of "
                 f"{self.total:g} are left after {len(self.releases)} releases: ask for less, or "
                 "use an earlier answer, which costs nothing"
             )
-        self.releases.append((what, float(epsilon)))
-        text = json.dumps({"total": self.total, "releases": self.releases}, indent=1)
+        releases = [*self.releases, (what, float(epsilon))]
+        text = json.dumps({"total": self.total, "releases": releases}, indent=1)
         draft = self.path.with_name(self.path.name + ".new")
         with draft.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path)
+        self.releases = releases
 
 
 def release_effect(
@@ -87,8 +104,10 @@ def release_effect(
 
     Parameters: `path` of a CSV or parquet file, one row a user; `treatment` (0/1) and `outcome`,
     its columns; `low`, `high` and `epsilon` as in `private_sums`; `budget` that pays.
+    The promise is made to a row: bring repeated visits of a user into one row first.
     Raises ValueError for a column that is not there, what `private_sums` refuses, and a budget that
-    is used up; then nothing is released. Source: ours.
+    is used up; then nothing is released and nothing spent. Raises it as well where the noise drowns
+    the variance; that is found in the release, so it is spent. Source: ours.
     """
     import pandas as pd
 

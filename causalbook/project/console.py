@@ -179,6 +179,7 @@ def explain(
     action_column: Annotated[str, typer.Option(help="Column of actions.")] = "action",
     reward: Annotated[str, typer.Option(help="Column of rewards.")] = "reward",
     pscore: Annotated[str, typer.Option(help="Column of logged propensities.")] = "pscore",
+    cluster: Annotated[str, typer.Option(help="Column of the user, if rows repeat users.")] = "",
 ) -> None:
     """Say why an action was chosen in a context, and what it changes there.
 
@@ -188,7 +189,7 @@ def explain(
 
     with plainly():
         columns = {"action": action_column, "reward": reward, "pscore": pscore}
-        columns |= {"context": context_column}
+        columns |= {"context": context_column} | ({"cluster": cluster} if cluster else {})
         typer.echo(repr(explain_from_file(log, policy, context, action, against, columns)))
 
 

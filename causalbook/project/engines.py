@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,8 +36,8 @@ class Engine(Protocol):
     def transaction(self) -> Any:
         """All that is written inside is written, or nothing is."""
 
-    def among(self, table: str, keys: pd.DataFrame, *, only_keys: bool) -> pd.DataFrame:
-        """Return the rows of the table whose key is one of these."""
+    def among(self, table: str, keys: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+        """Return these columns of the rows whose key is one of these."""
 
     def any_aside(self, table: str) -> bool:
         """Tell whether rows of the table are in quarantine."""
@@ -99,11 +99,11 @@ class SqlEngine:
             raise
         self.con.execute("COMMIT")
 
-    def among(self, table: str, keys: pd.DataFrame, *, only_keys: bool) -> pd.DataFrame:
-        """Return the rows of the table whose key is one of these."""
+    def among(self, table: str, keys: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+        """Return these columns of the rows whose key is one of these."""
         kinds = columns(table)
         self.stage(keys, {name: kinds[name] for name in KEYS[table]})
-        take = quoted(KEYS[table] if only_keys else kinds, "t.")
+        take = quoted(names, "t.")
         same = " AND ".join(f't."{name}" = i."{name}"' for name in KEYS[table])
         return self.fetch(
             f'SELECT {take} FROM "{table}" t WHERE EXISTS (SELECT 1 FROM incoming i WHERE {same})'

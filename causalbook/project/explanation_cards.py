@@ -154,8 +154,14 @@ def explain_recommendation(
     with warnings.catch_warnings(record=True) as heard:  # they stand on the card
         warnings.simplefilter("always")
         tau = effect_in_context(log, context, action, against=against)
+    if not max(action, against) < policy.n_actions:
+        raise ValueError(
+            f"policy has the actions 0 to {policy.n_actions - 1}, and {max(action, against)} is "
+            "asked for: explain a log with the policy that it is about"
+        )
+    if len(called) < policy.n_actions:
+        raise ValueError(f"names has {len(called)} of {policy.n_actions} actions: name each")
     chance = policy.of([context])[0][action]
-    flips = nearest_counterfactual(policy, context)
     lines = [
         (
             "shown",
@@ -170,12 +176,7 @@ def explain_recommendation(
         ("adjusted for", _adjusted(identification)),
         ("effect", _spoken(tau)),
         ("says", _verdict(tau, called[action], called[against])),
-        (
-            "otherwise",
-            f"something else had it been {' or '.join(map(repr, flips[:3]))}"
-            if flips
-            else "the policy would have done the same for everybody",
-        ),
+        ("otherwise", _otherwise(policy, context, action, called)),
     ]
     lines += [("caution", said) for said in dict.fromkeys(str(w.message) for w in heard)]
     return Card(f"Why {called[action]}?", tuple(lines), tau)
@@ -223,15 +224,17 @@ def explain_from_file(
     path: Path, policy: Path, context: str, action: int, against: int, columns: dict[str, str]
 ) -> Card:
     """Explain from a log in a file whose policies looked at the context alone."""
-    import pandas as pd
+    from causalbook.project.audit_files import read_log
 
-    frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    frame = read_log(path)
     if absent := [name for name in columns.values() if name not in frame]:
         raise ValueError(
             f"{path.name} has no column {', '.join(absent)}: its columns are "
             f"{', '.join(map(str, frame))}"
         )
     arrays = {name: frame[column] for name, column in columns.items()}
+    if arrays["context"].notna().all():  # a policy's contexts are text
+        arrays["context"] = arrays["context"].astype(str)
     lottery = Graph("context -> action; context -> reward; action -> reward")
     served = TablePolicy.load(policy)
     return explain_recommendation(Log(**arrays), served, context, action, lottery, against=against)
@@ -256,6 +259,20 @@ def _within(end: Estimate) -> Estimate:
         return end
     note = f"{end.value:.3g} by the formula; a share ends at {cut:g}"
     return replace(end, value=cut, influence=0 * end.influence, notes=(note, *end.notes))
+
+
+def _otherwise(policy: TablePolicy, context: str, action: int, called: Sequence[str]) -> str:
+    """Say when something else would have been shown: another draw, or another context."""
+    here = policy.of([context])[0]
+    if here[action] < here.max():
+        most = int(here.argmax())
+        return f"another draw: {called[most]} is likelier here, {100 * here[most]:.3g} of 100"
+    if (alike := int((here == here.max()).sum())) > 1:
+        return f"another draw: {alike} actions are as likely here as {called[action]}"
+    if not (flips := nearest_counterfactual(policy, context)):
+        return "most likely the same in every context that the policy knows"
+    more = f", or {len(flips) - 3} more as near" if len(flips) > 3 else ""
+    return f"most likely something else had it been {' or '.join(map(repr, flips[:3]))}{more}"
 
 
 def _adjusted(identification: Identification) -> str:

@@ -28,7 +28,8 @@ def judge_launch(launched: Launch) -> pd.DataFrame:
     "profit replayed", means over the visits where log and candidate agree; "DM", its model the
     mean profit by context and shelf in the other half of the log; "IPS"; "SNIPS"; "DR", with that
     model; "A/B test". Columns: first, second (the candidates' numbers), gap (second less first),
-    true_gap.
+    true_gap, fragile (whether the estimator warned, for either candidate, that few rounds carry
+    its number: these warnings are kept here and not raised).
 
     Parameters: `launched`, a Launch. Raises ValueError for anything else. Source: ours; Li et al.
     (2011) for the replay, which is right where the log is uniform.
@@ -39,21 +40,23 @@ def judge_launch(launched: Launch) -> pd.DataFrame:
         raise ValueError(
             f"launched is a {type(launched).__name__}: pass what simulate_launch returned"
         )
-    table = pd.DataFrame([_numbers(launched, i) for i in (0, 1)], index=["first", "second"]).T
-    table.index.name = "judge"
+    (first, warned), (second, also_warned) = (_numbers(launched, i) for i in (0, 1))
+    table = pd.DataFrame({"first": first, "second": second}).rename_axis("judge")
     true_gap = float(launched.truth[1] - launched.truth[0])
-    return table.assign(gap=table["second"] - table["first"], true_gap=true_gap)
+    table = table.assign(gap=table["second"] - table["first"], true_gap=true_gap)
+    return table.assign(fragile=table.index.isin(warned | also_warned))
 
 
 def simulate_launches(n: int = 50, *, visits: int = 4_000, seed: int) -> pd.DataFrame:
     """Judge n launches in three shops, whose old recommenders follow the visitors more and more.
 
     Parameters: `n`; `visits` in the log of each launch; `seed`. Returns one row a launch and
-    judge: launch; about, "whom" where both candidates rank the same genre first in every context,
-    else "what"; judge, gap and true_gap, as in `judge_launch`.
+    judge: launch; about, "whom" where both candidates rank the genres alike in every context, else
+    "what"; judge, gap, true_gap and fragile, as in `judge_launch`.
     Raises ValueError for numbers that are not whole. Source: ours.
     """
     import pandas as pd
+    from scipy.stats import rankdata
 
     rng = dice(n, seed, "simulate_launches")
     dice(visits, seed)
@@ -64,11 +67,11 @@ def simulate_launches(n: int = 50, *, visits: int = 4_000, seed: int) -> pd.Data
     told = {}
     for i, chance in enumerate(rng.spawn(n)):
         launched = launch(shops[i % len(shops)], chance, visits)
-        top = [c.score[:, 1:].argmax(axis=1) for c in launched.candidates]
-        about = "whom" if (top[0] == top[1]).all() else "what"
+        ranks = [rankdata(c.score[:, 1:], axis=1) for c in launched.candidates]
+        about = "whom" if (ranks[0] == ranks[1]).all() else "what"
         told[i] = judge_launch(launched).assign(about=about)
     every = pd.concat(told, names=["launch"]).reset_index()
-    return every[["launch", "about", "judge", "gap", "true_gap"]]
+    return every[["launch", "about", "judge", "gap", "true_gap", "fragile"]]
 
 
 def right_choices(told: pd.DataFrame, *, units: float, level: float = 0.95) -> pd.DataFrame:
@@ -117,8 +120,8 @@ def _correlation(u: Array, v: Array) -> float:
     return float(np.corrcoef(u, v)[0, 1]) if u.std() > 0 < v.std() else float("nan")
 
 
-def _numbers(launched: Launch, which: int) -> dict[str, float]:
-    """Every judge's number for one candidate."""
+def _numbers(launched: Launch, which: int) -> tuple[dict[str, float], set[str]]:
+    """Every judge's number for one candidate, and the judges that warned."""
     candidate, visits, test = launched.candidates[which], launched.log, launched.test
     log = Log.from_frame(visits, action="action", reward="profit", pscore="pscore")
     x = np.asarray(visits["context"].cat.codes, dtype=np.int64)  # in the order of the policies
@@ -129,11 +132,14 @@ def _numbers(launched: Launch, which: int) -> dict[str, float]:
     found["own promise"] = float((pi * candidate.promise[x]).sum(axis=1).mean())
     found["views replayed"] = float(visits["view"][agree].mean())
     found["profit replayed"] = float(visits["profit"][agree].mean())
-    with warnings.catch_warnings():  # whether the log is large enough is what is on trial
-        warnings.filterwarnings("ignore", message="the estimate rests on")
-        values = dm(log, pi, q), ips(log, pi), snips(log, pi), dr(log, pi, q)
-    found |= {e.method: e.value for e in values}
-    return found | {"A/B test": float(test["profit"][test["arm"] == which].mean())}
+    warned = set()
+    for estimator, model in ((dm, (q,)), (ips, ()), (snips, ()), (dr, (q,))):
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            e = estimator(log, pi, *model)
+        found[e.method] = e.value
+        warned |= {e.method} if heard else set()
+    return found | {"A/B test": float(test["profit"][test["arm"] == which].mean())}, warned
 
 
 def _accuracy(score: Array, visits: pd.DataFrame) -> dict[str, float]:

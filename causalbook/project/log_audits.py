@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from causalbook.arrays import Labels, as_frame, codes, missing
+from causalbook.arrays import Labels, as_frame, codes
 from causalbook.estimators import Check
 from causalbook.project.audit_answers import Answer, Told, another_policy, earned
 from causalbook.project.audit_checks import clusters_check, duplicates_check, gaps_check
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANY = 10  # rows a context has at least, on average
-PAIRS = {"action": "reward", "treatment": "outcome", "pscore": "", "arm": ""}
+PAIRS = {"action": "reward", "treatment": "outcome"}
+NUMBERS = ("reward", "pscore", "treatment", "outcome")
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ def audit_log(
     `target` "uniform" (over the actions seen), "best" (the best action of each context, chosen on
     other rows than those that judge it) or a `TablePolicy`, whose contexts are the values of
     `context` joined by ", "; `title` of the log; `seed` of folds and simulation.
-    Raises ValueError for a column that is not there, an action without a reward or a treatment
-    without an outcome, columns of another kind than they should be, contexts of too many values.
+    Raises ValueError for a column that is not there or there twice, an action without a reward, a
+    treatment without an outcome or the reverse, a share without an arm, columns of another kind
+    than they should be, contexts of too many values.
     Source: ours.
     """
     as_frame("frame", frame)
@@ -96,12 +98,11 @@ def audit_log(
     used = {flag: column for flag, column in named.items() if column is not None}
     contexts = {f"context {i}": column for i, column in enumerate(context, 1)}
     _refuse_unknown(frame, {**used, **contexts})
-    _refuse_halves(used)
+    _refuse_halves(used, share)
+    _refuse_text(frame, used)
     if len(frame) < 2:
         raise ValueError(f"the log has {len(frame)} rows: an audit needs some to compare")
-    gaps = frozenset(
-        flag for flag, c in used.items() if missing(frame[c].to_numpy(dtype=object)).any()
-    )
+    gaps = frozenset(flag for flag, column in used.items() if frame[column].isna().any())
     told = Told(
         frame=frame.reset_index(drop=True),
         named=used,
@@ -132,17 +133,37 @@ def _refuse_unknown(frame: pd.DataFrame, used: Mapping[str, str]) -> None:
             near = difflib.get_close_matches(column, [str(c) for c in frame.columns], n=1)
             there = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(str, frame))}"
             raise ValueError(f"{flag.split()[0]} is no column of the log: {column!r}; {there}")
+        if (n := list(frame.columns).count(column)) > 1:
+            raise ValueError(
+                f"{flag.split()[0]} is the name of {n} columns of the log, {column!r}: give each "
+                "its own"
+            )
 
 
-def _refuse_halves(used: Mapping[str, str]) -> None:
+def _refuse_text(frame: pd.DataFrame, used: Mapping[str, str]) -> None:
+    for flag in set(NUMBERS) & set(used):
+        text = frame[used[flag]].astype(object).map(lambda value: isinstance(value, str))
+        if text.any():
+            raise ValueError(
+                f"{flag} ({used[flag]!r}) holds text such as "
+                f"{frame[used[flag]][text].iloc[0]!r}, not numbers: write 0.3 for 30% or 0,3, and "
+                "1 and 0 for yes and no"
+            )
+
+
+def _refuse_halves(used: Mapping[str, str], share: Mapping[str, float] | None) -> None:
     if not {"reward", "outcome", "arm"} & set(used):
         raise ValueError(
             "reward is missing: name at least --action and --reward, or --treatment and --outcome, "
             "or --arm and --share"
         )
     for flag, other in PAIRS.items():
-        if other and flag in used and other not in used:
+        if flag in used and other not in used:
             raise ValueError(f"{other} is missing: --{flag} needs the column of what came of it")
+    if "outcome" in used and not {"treatment", "arm"} & set(used):
+        raise ValueError("treatment is missing: --outcome is that of a --treatment or an --arm")
+    if share is not None and "arm" not in used:
+        raise ValueError("arm is missing: --share needs the column of the arms")
     if "pscore" in used and not {"action", "treatment"} & set(used):
         raise ValueError("action is missing: say with --action (or --treatment) what pscore is of")
 
@@ -152,7 +173,7 @@ def _context(frame: pd.DataFrame, columns: list[str]) -> Labels | None:
     if not columns:
         return None
     for column in columns:
-        if n := int(missing(frame[column].to_numpy(dtype=object)).sum()):
+        if n := int(frame[column].isna().sum()):
             raise ValueError(
                 f"context is missing in {n:,} rows of {column!r}: give the missing value a label "
                 "of its own, such as unknown, or leave the column out"

@@ -110,8 +110,9 @@ def overlap_evidence(counts: Any, cost: Any, planned: float) -> float:
 def effect_drift(y: Any, a: Any, *, expected: float, level: float = 0.999) -> Check:
     """Tell whether the effect is still the one that was expected, in every look so far.
 
-    Parameters: `y` (n,) outcomes, `a` (n,) 0 or 1 by lot, in the order of arrival; `expected`
-    effect, from the test before the launch; `level` of all looks from the 500th row on together.
+    Parameters: `y` (n,) outcomes, `a` (n,) 0 or 1 by lot, one row a user in the order of arrival;
+    `expected` effect, taken as exact: that of a test has an error of its own, so compare the test's
+    interval with low and high; `level` of all looks from the 500th row on together.
     Columns of the table: first (row at which the expected effect is first outside), low and high
     (the interval now). Raises ValueError as `confidence_sequence` does, and for fewer rows.
     Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), through `confidence_sequence`.

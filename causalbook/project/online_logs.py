@@ -48,6 +48,7 @@ def learn_online(
     Raises ValueError for missing contexts, rewards of another length, a batch below 1, shares out
     of range. Source: ours; discounting is that of Garivier and Moulines (2011).
     """
+    _refuse_no_rule(rule)
     refuse_share("explore", explore)
     if not 0 < discount <= 1:
         raise ValueError(f"discount is {discount}: pass a factor above 0, at most 1 (forget none)")
@@ -55,6 +56,8 @@ def learn_online(
         raise ValueError(f"batch is {batch!r}: pass how many visits lie between two updates")
     labels, r = as_array("context", context), numbers("rewards", rewards, ndim=2)
     same_length(context=labels, rewards=r)
+    if labels.ndim != 1:
+        raise ValueError(f"context has {labels.ndim} dimensions: join its columns to one label")
     if (gone := missing(labels)).any():
         raise ValueError(f"context is missing in {rows(gone)}: give it a category of its own")
     if labels.dtype.kind == "O":  # labels of several types have no order
@@ -97,6 +100,7 @@ def replay(rule: Rule, log: Log, *, seed: int) -> Log:
     Raises ValueError for a log that is not uniform over its actions, and if no two rounds of more
     than one action are kept. Source: Li, Chu, Langford and Wang (2011, algorithm 2).
     """
+    _refuse_no_rule(rule)
     n_actions = round(1 / log.pscore[0])
     bad = ~np.isclose(log.pscore * n_actions, 1, rtol=RTOL) | (log.action >= n_actions)
     if bad.any():
@@ -128,7 +132,15 @@ def replay(rule: Rule, log: Log, *, seed: int) -> Log:
     policy = np.array(played)
     pscore = np.take_along_axis(policy, log.action[kept, None], axis=1)[:, 0]
     context = None if log.context is None else labels[kept]
-    return Log(log.action[kept], log.reward[kept], pscore, context=context, policy=policy)
+    cluster = None if log.cluster is None else log.cluster[kept]
+    return Log(
+        log.action[kept], log.reward[kept], pscore, context=context, policy=policy, cluster=cluster
+    )
+
+
+def _refuse_no_rule(rule: Any) -> None:
+    if isinstance(rule, type) or not hasattr(rule, "probabilities"):
+        raise ValueError(f"rule is {rule!r}: pass one with its settings, such as Thompson()")
 
 
 def adaptive_aipw(log: Log, action: int) -> Estimate:
@@ -138,7 +150,8 @@ def adaptive_aipw(log: Log, action: int) -> Estimate:
       \frac{1\{A_t = a\}}{\pi_t(a)} (R_t - m_t), \qquad h_t = \sqrt{\pi_t(a)}$$
 
     with m_t the mean reward of the action before round t. Rounds in which the action was rare count
-    less, which keeps the variance of each term alike: that is what a normal limit needs.
+    less, which keeps the variance of each term alike: that is what a normal limit needs. Rounds of
+    one `cluster` of the log count together in the standard error.
 
     Parameters: `log` with `policy`, in the order of time, of one context (or none); `action`.
     Raises ValueError for a log without `policy`, with several contexts (weights that follow the
@@ -147,7 +160,7 @@ def adaptive_aipw(log: Log, action: int) -> Estimate:
     """
     if log.policy is None:
         raise ValueError("log has no policy: pass Log(..., policy=) with all probabilities")
-    if not 0 <= action < log.policy.shape[1]:
+    if not isinstance(action, (int, np.integer)) or not 0 <= action < log.policy.shape[1]:
         raise ValueError(f"action is {action}: the log's policy has {log.policy.shape[1]} columns")
     if log.context is not None and len(np.unique(as_array("log.context", log.context))) > 1:
         raise ValueError(
@@ -170,5 +183,6 @@ def adaptive_aipw(log: Log, action: int) -> Estimate:
         h,
         estimand=f"mean reward of action {action}",
         method="adaptively weighted AIPW",
+        cluster=log.cluster,
         sample=log.sample,
     )

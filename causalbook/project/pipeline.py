@@ -11,6 +11,7 @@ from causalbook.estimate import Estimate
 from causalbook.project import steps
 from causalbook.project.configuration import RunConfig
 from causalbook.project.contents import put
+from causalbook.project.item_lists import recommend_items, shelf_names
 from causalbook.project.learning import Learned, count_cells, learn
 from causalbook.project.policy_tables import TablePolicy
 from causalbook.project.run_folders import Folder, Step
@@ -51,7 +52,7 @@ class Pipeline(Folder):
         url: str | None = None,
         connect: bool = False,
     ) -> None:
-        if connect and url is None:
+        if connect and not url:
             raise ValueError("connect needs url: say which warehouse holds the log")
         file = str(url).removeprefix("duckdb://")
         if connect and "://" not in file and not Path(file).exists():
@@ -62,7 +63,7 @@ class Pipeline(Folder):
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse of this run, opened when a step first needs it."""
-        return Warehouse(self.url if self.url is not None else self.folder / OWN)
+        return Warehouse(self.url or self.folder / OWN)
 
     @property
     def steps(self) -> list[Step]:
@@ -72,19 +73,20 @@ class Pipeline(Folder):
         tables = () if self.connect else tuple(f"log/{name}.parquet" for name in TABLES)
         came, drawn, look = "ingest.json", "experiment.json", self.connect
         own = [] if self.connect else [Step("generate", self._generate, (), tables)]
+        said, lists = "identification.json", ("recommendations.parquet",)
         told = tuple(f"{part}.json" for part in PARTS)
         return [
             *own,
             Step("ingest", self._ingest, tables, (came,), came, look),
             Step("check", self._check, (came,), (ready,)),
-            Step("identify", self._identify, (ready,), ("identification.json",)),
-            Step("train", self._train, (ready,), (learned, *both)),
-            Step("estimate", self._estimate, (learned, "identification.json"), ("effect.json",)),
-            Step("evaluate", self._evaluate, (learned, *both), ("offline.json",)),
+            Step("identify", self._identify, (ready,), (said,)),
+            Step("train", self._train, (came, ready), (learned, *both)),
+            Step("estimate", self._estimate, (came, learned, said), ("effect.json",)),
+            Step("evaluate", self._evaluate, (came, learned, *both), ("offline.json",)),
             Step("choose", self._choose, ("offline.json", *both), ("choice.json", policy)),
             Step("test", self._test, ("choice.json", *both), (drawn,), drawn, look),
-            Step("analyse", self._analyse, (drawn,), ("test.json",)),
-            Step("recommend", self._recommend, (learned, policy), ("recommendations.parquet",)),
+            Step("analyse", self._analyse, (came, drawn, "choice.json"), ("test.json",)),
+            Step("recommend", self._recommend, (came, learned, policy), lists),
             Step("report", self._report, told, ("decision.json", "report.html")),
         ]
 
@@ -160,7 +162,7 @@ class Pipeline(Folder):
 
     def _train(self) -> None:
         teach, _ = self._halves()
-        learned = learn(count_cells(self.warehouse, teach), steps.shelf_names(self.warehouse))
+        learned = learn(count_cells(self.warehouse, teach), shelf_names(self.warehouse))
         self.put("learned.json", asdict(learned))
         for name, policy in learned.policies().items():
             policy.explore(self.config.keep).save(self.folder / f"{name}.json")
@@ -170,19 +172,21 @@ class Pipeline(Folder):
         found = steps.identify_effect(self.config)
         effect = steps.estimate_effect(self.warehouse, judge, found, self._learned())
         balance = steps.check_balance(self.warehouse, judge)
-        self.put("effect.json", {"ATE": told(effect), "balance": balance.to_dict("list")})
+        self.put("effect.json", {"ATE": self._told(effect), "balance": balance.to_dict("list")})
 
     def _evaluate(self) -> None:
         _, judge = self._halves()
         policies = {name: self._policy(name) for name in ("baseline", "effect-driven")}
         found = steps.evaluate_policies(self.warehouse, judge, policies, self._learned())
-        values = {name: {k: told(e) for k, e in own.items()} for name, own in found.items()}
+        values = {name: {k: self._told(e) for k, e in own.items()} for name, own in found.items()}
         chosen, other = steps.choose_policy(found)
         logged = steps.logged_value(self.warehouse, judge)
         spread = self.warehouse.read(judge.agg(sd=judge["reward"].std()))["sd"][0]
-        picked = {"values": values, "as logged": told(logged), "spread": spread}
+        picked = {"values": values, "as logged": self._told(logged), "spread": spread}
         gain = found[chosen]["DR"] - found[other]["DR"]
-        self.put("offline.json", picked | {"chosen": chosen, "other": other, "gain": told(gain)})
+        self.put(
+            "offline.json", picked | {"chosen": chosen, "other": other, "gain": self._told(gain)}
+        )
 
     def _choose(self) -> None:
         offline = self.read("offline.json")
@@ -216,31 +220,41 @@ class Pipeline(Folder):
             return
         test = steps.analyse_test(self.warehouse, self.config, self.config.experiment)
         decision, why, money = steps.judge(self.config, test)
-        said = {"counts": test.counts, "srm": test.srm, "gain": told(test.gain)}
-        said |= {"guard": told(test.guard), "money": asdict(money)}
+        arms = self._tested()
+        if untested := {self._policy("policy").version} - {arms[1][1]}:
+            why += f"; it tested {arms[1][1]}, and policy.json is {untested.pop()}, not tested yet"
+        said = {"arms": arms, "counts": test.counts, "srm": test.srm, "money": asdict(money)}
+        said |= {"gain": self._told(test.gain), "guard": self._told(test.guard)}
         self.put("test.json", {"decision": decision, "why": why} | said)
 
+    def _tested(self) -> list[list[str]]:
+        """Name and version of what decided in arm 0 and arm 1; a log that grew may choose anew."""
+        choice = self.read("choice.json")
+        names = {version: name for name, version in (choice["other"], choice["chosen"])}
+        shown = steps.shown_in_test(self.warehouse, self.config, self.config.experiment)
+        found = self.warehouse.read(shown.select("arm", "policy").distinct())
+        arms = ["+".join(sorted(found["policy"][found["arm"] == arm])) for arm in (0, 1)]
+        return [[names.get(version, f"arm {arm}"), version] for arm, version in enumerate(arms)]
+
+    def _told(self, estimate: Estimate) -> dict[str, Any]:
+        """Return an estimate as JSON keeps it, with its interval at the declared level."""
+        low, high = estimate.conf_int(self.config.level)
+        said = {"estimand": estimate.estimand, "method": estimate.method, "n": estimate.n}
+        numbers = {"value": estimate.value, "se": estimate.se, "low": low, "high": high}
+        return said | numbers | {"dof": estimate.dof, "notes": list(estimate.notes)}
+
     def _recommend(self) -> None:
-        names, policy = steps.shelf_names(self.warehouse), self._policy("policy")
-        lists = steps.recommend_items(
-            self.warehouse, policy, self._learned(), names, self.config.items
-        )
+        names, policy = shelf_names(self.warehouse), self._policy("policy")
+        lists = recommend_items(self.warehouse, policy, self._learned(), names, self.config.items)
         self.put_frame("recommendations.parquet", lists)
 
     def _report(self) -> None:
         found = {part: self.read(f"{part}.json") for part in PARTS}
         found["warned"] = {step: said for step, said in self.state["warned"].items() if said}
         test, choice = found["test"], found["choice"]
+        other, chosen = test.get("arms", (choice["other"], choice["chosen"]))
         decision = {"decision": test["decision"], "why": test["why"]}
-        decision |= {"policy": choice["chosen"], "against": choice["other"]}
+        decision |= {"policy": chosen, "against": other}
         decision |= {k: test[k] for k in ("gain", "guard", "money") if k in test}
         self.put("decision.json", decision | {"declared": asdict(self.config)})
         put(self.folder / "report.html", write_report(self.config, found))
-
-
-def told(estimate: Estimate) -> dict[str, Any]:
-    """Return an estimate as JSON keeps it: what, how, the value, its error and 95% interval."""
-    low, high = estimate.conf_int()
-    said = {"estimand": estimate.estimand, "method": estimate.method, "n": estimate.n}
-    numbers = {"value": estimate.value, "se": estimate.se, "low": low, "high": high}
-    return said | numbers | {"dof": estimate.dof, "notes": list(estimate.notes)}

@@ -16,6 +16,7 @@ from causalbook.arrays import Array, Labels, as_array, missing, numbers, rows
 from causalbook.case_study import asked, read_query
 from causalbook.case_study.queries import GENRES
 from causalbook.estimators.logged_data import distributions
+from causalbook.project.contents import put
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,7 @@ class TablePolicy:
     def save(self, path: str | Path) -> None:
         """Write the policy as JSON: {"version": ..., "probabilities": {context: [...]}}."""
         told = {"version": self.version, "probabilities": self.probabilities}
-        Path(path).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+        put(Path(path), json.dumps(told, indent=1, ensure_ascii=False))
 
     @classmethod
     def load(cls, path: str | Path) -> TablePolicy:

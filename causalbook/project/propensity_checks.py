@@ -74,7 +74,10 @@ def propensity_check(
     table["p"] = holm(chance) if chance else np.array([])
     sums = {str(xs[k]): total for k, total in _sums_above_one(p, cell, of)}
     if table.empty and not sums:
-        said = f"no action was to have {ENOUGH} rows and has propensities below 1 to compare with."
+        said = (
+            f"nothing could be compared: in no context was an action to have {ENOUGH} rows with "
+            "propensities below 1. Fewer columns as context have more rows each."
+        )
         return Check("propensities", None, table, said)
     said = _what_is_off(table, sums)
     well = (
@@ -150,6 +153,6 @@ def _what_is_off(table: pd.DataFrame, sums: dict[str, float]) -> str:
         x, total = next(iter(sums.items()))
         said.append(
             f"the propensities of the actions seen in context {x} sum to {total:.4g}, which no "
-            f"probabilities do (so in {len(sums)} contexts)"
+            f"probabilities do (so in {len(sums)} of the contexts)"
         )
     return "; ".join(said) + "." if said else ""

@@ -153,7 +153,8 @@ def read_requests(folder: str | Path) -> dict[str, pd.DataFrame]:
 def draw_action(salt: bytes, impression: str, p: Sequence[float]) -> int:
     r"""Draw the action of an impression: the same for the same id, so that it can be checked.
 
-    $$a = \min\{k : u < p_0 + \dots + p_k\}, \qquad u = \lfloor H_{salt}(\text{id}) / 2^{11} \rfloor / 2^{53}$$
+    $$a = \min\{k : u < p_0 + \dots + p_k\}, \qquad
+      u = \lfloor H_{salt}(\text{id}) / 2^{11} \rfloor / 2^{53}$$
 
     Parameters: `salt` of the log; `impression`, the id; `p` (K,) probabilities, with sum 1.
     Source: inversion, with a keyed hash for the uniform number.
@@ -191,8 +192,8 @@ def _salt(folder: Path, *, fresh: bool) -> bytes:
     except (FileNotFoundError, ValueError):
         pass
     raise ValueError(
-        f"salt of {folder} is lost or damaged: restore it, or start a new folder, for no id of this "
-        "log could be checked"
+        f"salt of {folder} is lost or damaged: restore it, or start a new folder, for no id of "
+        "this log could be checked"
     )
 
 

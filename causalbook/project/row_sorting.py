@@ -14,6 +14,7 @@ from causalbook.project.engines import Engine
 from causalbook.project.row_values import digests, records
 from causalbook.project.warehouse_tables import (
     BUCKETED,
+    EARLY,
     ELSEWHERE,
     KEYS,
     TABLES,
@@ -55,13 +56,18 @@ def add(engine: Engine, table: str, part: pd.DataFrame) -> dict[str, int]:
     for own in TABLES[table]:
         if own.refers:
             keys = rows.loc[reason == "", [own.name]].drop_duplicates()
-            found = engine.among(own.refers, keys, only_keys=True)[own.name]
-            lost = ~rows[own.name].isin(found).to_numpy() & (reason == "")
-            reason[lost] = f"{own.name} is unknown to {own.refers}"
+            follows = own.refers == "impressions"
+            found = engine.among(own.refers, keys, [own.name, "at"] if follows else [own.name])
+            found = found.drop_duplicates(own.name)
+            place = pd.Index(found[own.name]).get_indexer(rows[own.name])
+            reason[(place < 0) & (reason == "")] = f"{own.name} is unknown to {own.refers}"
+            if follows and len(found):
+                early = (rows["at"] < found["at"].iloc[place].array).to_numpy()
+                reason[early & (reason == "")] = EARLY
     good = reason == ""
     if table in BUCKETED:
         rows["bucket"] = bucket_of(rows["user"])
-    there = engine.among(table, rows.loc[good, KEYS[table]], only_keys=False)
+    there = engine.among(table, rows.loc[good, KEYS[table]], map(str, rows))
     # The first row with a key counts; the row in the table came before all of these.
     every = pd.concat([there[list(rows)], rows[good]], ignore_index=True)
     first = every.groupby(KEYS[table], sort=False).ngroup().to_numpy()
@@ -93,7 +99,7 @@ def chunks(table: str, frame: Any, chunk: int) -> Iterator[pd.DataFrame]:
             raise ValueError(f"frame is {str(frame)!r}: no parquet file, and no folder with one")
         for file in files:
             for batch in pq.ParquetFile(file).iter_batches(chunk):
-                yield batch.to_pandas()
+                yield batch.to_pandas(integer_object_nulls=True)  # a double would round a key
         return
     expected(table, frame)
     for start in range(0, len(frame), chunk):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from hashlib import blake2b
 from numbers import Real
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Labels, missing
+from causalbook.arrays import Labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
+REFUSED = re.compile("[\0\ud800-\udfff]")  # what no database takes: NUL, half characters
+
 
 def _whole(raw: Any, gone: Labels) -> tuple[Any, Labels, str]:
     """Whole numbers; what is none becomes 0, and is marked."""
-    if raw.dtype.kind in "iu" and raw.dtype != np.uint64:
+    if raw.dtype.kind in "iu" and str(raw.dtype).lower() != "uint64" and not gone.any():
         return raw.to_numpy(np.int64), np.zeros(len(raw), dtype=bool), ""
     given = raw.to_numpy(dtype=object)
     wrong = np.array([not _is_whole(x) for x in given], dtype=bool)
@@ -33,7 +36,8 @@ def _is_whole(x: Any) -> bool:
 def _is_number(x: Any) -> bool:
     """Tell whether x is a real number that a double can hold; a text such as "1" is none."""
     real = isinstance(x, (Real, Decimal)) and not isinstance(x, (bool, np.bool_))
-    return real and not abs(x) > 1e308
+    nan = isinstance(x, Decimal) and x.is_nan()  # it refuses to be compared
+    return real and not nan and not abs(x) > 1e308
 
 
 def _real(raw: Any, gone: Labels) -> tuple[Any, Labels, str]:
@@ -61,7 +65,7 @@ def _text(raw: Any, gone: Labels) -> tuple[Any, Labels, str]:
 
 def _readable(x: str) -> bool:
     """Tell whether a text holds something, and nothing that a database refuses."""
-    return bool(x.strip()) and "\0" not in x and not any("\ud800" <= c <= "\udfff" for c in x)
+    return bool(x.strip()) and not REFUSED.search(x)
 
 
 def _time(raw: Any, gone: Labels) -> tuple[Any, Labels, str]:
@@ -90,7 +94,7 @@ def records(frame: pd.DataFrame) -> list[str]:
     told: dict[str, list[Any]] = {}
     for name in sorted(map(str, frame)):
         given = frame[name].to_numpy(dtype=object)
-        gone = missing(given)
+        gone = frame[name].isna()
         told[name] = [None if g else _plain(x) for x, g in zip(given, gone, strict=True)]
     lines = zip(*told.values(), strict=True)
     return [json.dumps(dict(zip(told, line, strict=True))) for line in lines]
@@ -111,4 +115,7 @@ def _plain(x: Any) -> Any:
         return int(y) if abs(y) < 2**53 and y == int(y) else y
     if isinstance(x, (int, np.integer)):
         return int(x)
-    return x if isinstance(x, str) else _iso(x) or str(x)
+    if isinstance(x, str) or _iso(x):
+        return x if isinstance(x, str) else _iso(x)
+    # What is no value stays none: as a text, a list would pass for a region when tried again.
+    return _plain(float(x)) if _is_number(x) else {type(x).__name__: str(x)}

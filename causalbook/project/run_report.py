@@ -39,7 +39,7 @@ def write_report(config: RunConfig, found: Mapping[str, Any]) -> str:
     mark = "" if test["decision"] == "ship" else " no"
     parts: list[Any] = [f'<div class="decision{mark}"><p>{escape(verdict)}</p></div>']
     parts += _money(config, found)
-    parts += _declared(config) + _log(found) + _effect(found) + _policies(found)
+    parts += _declared(config) + _log(found) + _effect(config, found) + _policies(config, found)
     parts += _test(config, found)
     warned = [f"{step}: {text}" for step, said in found["warned"].items() for text in said]
     parts += [section("What is fragile", *warned)] if warned else []
@@ -50,18 +50,20 @@ def _money(config: RunConfig, found: Mapping[str, Any]) -> list[str]:
     if "gain" not in found["test"]:
         n = found["choice"]["visitors per arm"]
         return [f"<p>The test needs {n:,} visitors in each arm.</p>"]
-    gain, money, choice = found["test"]["gain"], found["test"]["money"], found["choice"]
+    if found["test"]["decision"] == "undecided":
+        return []  # no sum of money from a broken test
+    gain, money, (other, chosen) = (found["test"][name] for name in ("gain", "money", "arms"))
     low, high = money["interval"]
     return [
-        f"<p>Policy “{choice['chosen'][0]}” ({choice['chosen'][1]}) earns {_cents(gain)} more than "
-        f"“{choice['other'][0]}”: over {config.visits:,} visits {money['gain']:,.0f} "
-        f"({low:,.0f} to {high:,.0f}).</p>"
+        f"<p>Policy “{chosen[0]}” ({chosen[1]}) earns "
+        f"{_cents(gain, config.level)} more than “{other[0]}”: over {config.visits:,} "
+        f"visits {money['gain']:,.0f} ({low:,.0f} to {high:,.0f}).</p>"
     ]
 
 
-def _cents(told: Mapping[str, Any]) -> str:
+def _cents(told: Mapping[str, Any], level: float) -> str:
     low, value, high = (100 * told[k] for k in ("low", "value", "high"))
-    return f"{value:.2f} cents a visit (95% interval {low:.2f} to {high:.2f})"
+    return f"{value:.2f} cents a visit ({100 * level:g}% interval {low:.2f} to {high:.2f})"
 
 
 def _declared(config: RunConfig) -> list[Any]:
@@ -91,24 +93,27 @@ def _log(found: Mapping[str, Any]) -> list[Any]:
     return [section("What the log can answer", said), plots.table(check)]
 
 
-def _effect(found: Mapping[str, Any]) -> list[Any]:
+def _effect(config: RunConfig, found: Mapping[str, Any]) -> list[Any]:
     import pandas as pd
 
     effect, why = found["effect"], found["identification"]["why"]
     drawn = plots.intervals(
-        estimate_of(effect["ATE"], 100), names=["ATE"], unit="cents a visit, over an empty slot"
+        estimate_of(effect["ATE"], 100),
+        names=["ATE"],
+        unit="cents a visit, over an empty slot",
+        level=config.level,
     )
     said = (
         f"Filling every slot with the shelf most likely bought changes the profit by "
-        f"{_cents(effect['ATE'])}. Why this is an effect: {why}. That the arrows of the graph are "
-        "right is what no data can check.",
+        f"{_cents(effect['ATE'], config.level)}. Why this is an effect: {why}. That the arrows "
+        "of the graph are right is what no data can check.",
         "How filled and empty slots differed before they were filled, in standard deviations:",
     )
     return [section("The effect of the slot", *said), plots.table(pd.DataFrame(effect["balance"])),
             drawn]  # fmt: skip
 
 
-def _policies(found: Mapping[str, Any]) -> list[Any]:
+def _policies(config: RunConfig, found: Mapping[str, Any]) -> list[Any]:
     offline, names, drawn = found["offline"], ["as logged"], [found["offline"]["as logged"]]
     for policy, values in offline["values"].items():
         names += [f"{policy}, {method}" for method in values]
@@ -116,11 +121,12 @@ def _policies(found: Mapping[str, Any]) -> list[Any]:
     colours = ["naive" if name == "as logged" else "right" for name in names]
     figure = plots.intervals(
         *(estimate_of(told, 100) for told in drawn), names=names, colours=colours,
-        unit="profit (cents a visit)",
+        unit="profit (cents a visit)", level=config.level,
     )  # fmt: skip
     said = (
         f"Judged on users that no policy was learned from. Chosen for the test: "
-        f"“{offline['chosen']}”, promised {_cents(offline['gain'])} more than “{offline['other']}”."
+        f"“{offline['chosen']}”, promised {_cents(offline['gain'], config.level)} "
+        f"more than “{offline['other']}”."
     )
     return [section("What each policy would earn", said), figure]
 
@@ -131,13 +137,13 @@ def _test(config: RunConfig, found: Mapping[str, Any]) -> list[Any]:
         return []
     (first, second), guard = test["counts"], test["guard"]
     said = (
-        f"{first:,} and {second:,} visitors; equal shares by lot are that far off with probability "
-        f"{test['srm']:.3f}. The {config.guard_rail}s of a visitor changed by {guard['value']:.4f} "
-        f"(95% interval {guard['low']:.4f} to {guard['high']:.4f}); -{config.tolerance:g} was "
-        "tolerated."
+        f"{first:,} and {second:,} visitors; a lottery misses the planned shares by as much with "
+        f"probability {test['srm']:.3f}. The {config.guard_rail}s of a visitor changed by "
+        f"{guard['value']:.4f} ({100 * config.level:g}% interval {guard['low']:.4f} to "
+        f"{guard['high']:.4f}); -{config.tolerance:g} was tolerated."
     )
     figure = plots.intervals(
         estimate_of(test["gain"], 100), estimate_of(promised, 100), colours=["right", "naive"],
-        names=["A/B test", "promised"], unit="gain (cents a visit)",
+        names=["A/B test", "promised"], unit="gain (cents a visit)", level=config.level,
     )  # fmt: skip
     return [section("What the A/B test says", said), figure]

@@ -147,7 +147,7 @@ def create_app(
             made = {"impression": impression, "at": _now(), "user": ask.user, "context": context}
             made |= {"action": action, "item": shelf[action], "policy": policy}
             made |= {"pscore": p[action]}
-            lot = {"experiment": experiment, "arm": arm, "share": share}
+            lot = {"experiment": experiment, "arm": arm, "share": share if arm else 1 - share}
             return made | lot if experiment else made
 
         entry = write(line)  # nothing below may come before this

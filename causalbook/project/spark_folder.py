@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import nullcontext
 from hashlib import blake2b
 from pathlib import Path
@@ -87,26 +88,28 @@ class SparkFolder:
 
     def bring(self, name: str, frame: pd.DataFrame, kinds: dict[str, str]) -> Any:
         """Make a small frame readable beside the tables, for this session."""
+        import pyarrow as pa
+
         self._start()
-        declared = ", ".join(f"`{column}` {SPARK[kind]}" for column, kind in kinds.items())
-        rows = list(frame[list(kinds)].itertuples(index=False, name=None))
-        self.session.createDataFrame(rows, declared).createOrReplaceTempView(name)
+        schema = pa.schema([(column, ARROW[kind]) for column, kind in kinds.items()])
+        rows = pa.Table.from_pandas(frame[list(kinds)], schema=schema, preserve_index=False)
+        # Of an Arrow table Spark knows the size: a small one goes to the log, not the log to it.
+        self.session.createDataFrame(rows).createOrReplaceTempView(name)
         return self.ibis.table(name)
 
     def transaction(self) -> Any:
         """Do nothing: see the class for what holds instead."""
         return nullcontext()
 
-    def among(self, table: str, keys: pd.DataFrame, *, only_keys: bool) -> pd.DataFrame:
-        """Return the rows of the table whose key is one of these."""
+    def among(self, table: str, keys: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+        """Return these columns of the rows whose key is one of these."""
         import pyarrow as pa
         import pyarrow.dataset as ds
 
         first = KEYS[table][-1]
         wanted = pa.array(list(keys[first].drop_duplicates()), _arrow(table).field(first).type)
         within = ds.field(first).isin(wanted)
-        names = KEYS[table] if only_keys else list(columns(table))
-        found = self._dataset(table).to_table(columns=names, filter=within).to_pandas()
+        found = self._dataset(table).to_table(columns=list(names), filter=within).to_pandas()
         return found.merge(keys[KEYS[table]].drop_duplicates(), on=KEYS[table])  # type: ignore[no-any-return]
 
     def any_aside(self, table: str) -> bool:
@@ -120,11 +123,11 @@ class SparkFolder:
         """Set rows aside, add good ones to the table, then free those quarantined before."""
         import pandas as pd
 
-        there = self.among("quarantine", aside, only_keys=True)["digest"]
+        there = self.among("quarantine", aside, ["digest"])["digest"]
         self._file("quarantine", aside[~aside["digest"].isin(there)])
         self._file(table, good)
         freed = pd.DataFrame({"digest": pd.array(free, "str")})
-        held = self.among("quarantine", freed, only_keys=True)
+        held = self.among("quarantine", freed, ["digest"])
         self._file(FREED, held)
 
     def _dataset(self, table: str) -> Any:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Ints
 from causalbook.averages import ratio_of
 from causalbook.case_study import Decision, decide
 from causalbook.causal_graphs import Graph, Identification, identify
@@ -57,7 +56,7 @@ def check_log(warehouse: Warehouse, rounds: Any, spoilt: float) -> pd.DataFrame:
     Returns action, rows, smallest propensity, `mean` of the weights, which is 1, and its se.
     Raises ValueError for too many spoilt rows, and where a mean is off: some rounds could never
     have taken that action, or the propensities are wrong.
-    Source: the mean of the weights is the control variate of Dudík, Erhan, Langford and Li (2014).
+    Source: ours; the expectation is that of Horvitz and Thompson (1952).
     """
     if spoilt > SPOILT:
         raise ValueError(
@@ -221,20 +220,34 @@ def analyse_test(warehouse: Warehouse, config: RunConfig, name: str) -> Test:
 
     Parameters: `name` of the experiment. The gain is the reward per visitor, arm 1 less arm 0, the
     guard-rail the change in visitors with the guarded event; both among those whose window is over.
+    The sample ratio is held against the shares that the experiment planned.
     """
     units = warehouse.assigned(name, config.outcome, window=config.window, measure=config.measure)
-    slots = warehouse.table("impressions").filter(lambda t: t["action"] > 0)
+    slots = shown_in_test(warehouse, config, name).filter(lambda t: t["action"] > 0)
     slots = slots.group_by("user").agg(slots=slots.count())
     units = units.left_join(slots, "user").drop("user_right")
     cost = config.cost * units["slots"].fill_null(0).cast("float64")
     units = units.mutate(y=config.margin * units["y"] - cost)
     guarded = warehouse.assigned(name, config.guard_rail, window=config.window)
-    arms = warehouse.read(units.group_by("arm").agg(n=units.count()).order_by("arm"))
+    drawn = warehouse.table("experiments").filter(lambda t: t["experiment"] == name)
+    arms = warehouse.read(drawn.group_by("arm").agg(n=drawn.count(), share=drawn["share"].mean()))
+    n, share = (arms.set_index("arm")[column] for column in ("n", "share"))
+    both = (int(n.get(0, 0)), int(n.get(1, 0)))
+    planned = [float(share.get(arm, 1 - share.get(1 - arm, 0.0))) for arm in (0, 1)]
     over = (table.filter(table["complete"]) for table in (units, guarded))
-    counts = dict(zip(arms["arm"], arms["n"], strict=True))
-    both = (int(counts.get(0, 0)), int(counts.get(1, 0)))
     gain, guard = (warehouse.cuped(table, y="y", a="arm", x="past") for table in over)
-    return Test(both, srm_test(both, [0.5, 0.5]), gain, guard)
+    return Test(both, srm_test(both, planned), gain, guard)
+
+
+def shown_in_test(warehouse: Warehouse, config: RunConfig, name: str) -> Any:
+    """Return the impressions of an experiment's users within the window of their draw, with arm."""
+    import ibis
+
+    drawn = warehouse.table("experiments").filter(lambda t: t["experiment"] == name)
+    shown = warehouse.table("impressions").select("user", "at", "action", "policy")
+    shown = shown.join(drawn.select("user", "arm", begun="at"), "user")
+    end = shown["begun"] + ibis.interval(seconds=86_400 * config.window)
+    return shown.filter(shown["at"].between(shown["begun"], end))
 
 
 def judge(config: RunConfig, test: Test) -> tuple[str, str, Decision]:
@@ -246,51 +259,11 @@ def judge(config: RunConfig, test: Test) -> tuple[str, str, Decision]:
     money = decide(test.gain, units=config.visits, level=config.level)
     low, worst = test.gain.conf_int(config.level)[0], test.guard.conf_int(config.level)[0]
     if test.srm < MISMATCH:
-        why = f"the arms have {test.counts[0]:,} and {test.counts[1]:,} visitors, not half each"
+        first, second = test.counts
+        why = f"the arms have {first:,} and {second:,} visitors, not the planned shares"
         return "undecided", f"{why}: find out who is lost before reading any result", money
     if low <= 0:
         return "keep", "the gain may be nothing or a loss: its interval reaches zero", money
     if worst <= -config.tolerance:
         return "keep", "the guard-rail may have lost more than is tolerated", money
     return "ship", "the gain is above zero and the guard-rail holds", money
-
-
-def recommend_items(
-    warehouse: Warehouse, policy: TablePolicy, learned: Learned, shelves: list[str], k: int
-) -> pd.DataFrame:
-    r"""Recommend k items to each user: of the shelf with the largest estimated effect.
-
-    Returns user, rank, item, title, shelf, `gain` (estimated profit over the empty slot, in money)
-    and `shown` (the chance that the policy fills the slot with this shelf). Within a shelf, items
-    go by how often they were bought after being shown: nothing here estimates effects of items.
-    """
-    import pandas as pd
-
-    effect = learned.profit[:, 1:] - learned.profit[:, :1]
-    best: Ints = 1 + effect.argmax(axis=1)
-    row = np.arange(len(best))
-    chosen = pd.DataFrame({"context": learned.contexts, "shelf": np.array(shelves)[best]})
-    chosen = chosen.assign(gain=effect[row, best - 1], shown=policy.table[row, best])
-    shown, items = warehouse.table("impressions"), warehouse.table("items")
-    outcomes = warehouse.table("outcomes")
-    bought = outcomes.filter(outcomes["kind"] == "purchase").join(shown, "impression")
-    sales = warehouse.read(bought.group_by("item").agg(sold=bought.count()))
-    ranked = warehouse.read(items).merge(sales, on="item", how="left").fillna({"sold": 0})
-    ranked = ranked.sort_values(["category", "sold", "item"], ascending=[True, False, True])
-    ranked["rank"] = ranked.groupby("category").cumcount() + 1
-    top = ranked[ranked["rank"] <= k].rename(columns={"category": "shelf"})
-    asked = shown.group_by("user").agg(context=shown["context"].argmax(shown["at"]))
-    users = warehouse.read(asked.order_by("user"))
-    lists = users.merge(chosen, on="context").merge(top, on="shelf")
-    columns = ["user", "rank", "item", "title", "shelf", "gain", "shown"]
-    return lists.sort_values(["user", "rank"])[columns].reset_index(drop=True)
-
-
-def shelf_names(warehouse: Warehouse) -> list[str]:
-    """Name of each action: the category of the items that it showed; "" for the empty slot."""
-    shown, items = warehouse.table("impressions"), warehouse.table("items")
-    pairs = shown.join(items, "item").group_by("action").agg(category=items["category"].max())
-    found = warehouse.read(pairs)
-    names = dict(zip(found["action"].astype(int), found["category"], strict=True))
-    last = warehouse.read(shown.agg(last=shown["action"].max()))["last"][0]
-    return ["", *(names.get(a, f"shelf {a}") for a in range(1, int(last) + 1))]

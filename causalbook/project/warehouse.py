@@ -16,7 +16,7 @@ from causalbook.project.bucket_sums import arm_sums, policy_sums
 from causalbook.project.engines import connect
 from causalbook.project.row_sorting import Receipt, add, chunks
 from causalbook.project.row_values import digests, records
-from causalbook.project.warehouse_tables import TABLES, expected, known
+from causalbook.project.warehouse_tables import OUTCOMES, TABLES, expected, known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +99,9 @@ class Warehouse:
         """Add rows to a table, so that it can be killed at any row and run again.
 
         Each chunk is one transaction. A row whose key is there already with the same values is a
-        duplicate; with other values it is quarantined, as are rows that break a rule or that refer
-        to a user or an impression that is not there. A row that passes leaves the quarantine.
+        duplicate; with other values it is quarantined, as are rows that break a rule, that refer
+        to a user or an impression that is not there, and outcomes dated before their impression. A
+        row that passes leaves the quarantine.
 
         Parameters: `table`, one of the five; `frame`, a DataFrame with exactly its columns, or a
         parquet file or a folder of them; `chunk`, rows a transaction.
@@ -136,7 +137,8 @@ class Warehouse:
 
         Parameters: `kind` of outcome; `window`, days; `measure`, "any" (1 if there is one) or
         "value" (their sum, money). The column `complete` says whether the window was over at the
-        last moment that the warehouse knows of: before, a reward of 0 may still become 1.
+        latest `at` of impressions and outcomes: before, a reward of 0 may still become 1. No
+        other clock is known: one `at` too late, or outcomes sent late, and it says so too early.
         """
         shown, came = self.table("impressions"), self._outcomes(kind)
         return _followed(shown, came, "impression", window, measure, self._last()).rename(
@@ -207,6 +209,8 @@ class Warehouse:
         return self.table(table) if isinstance(table, str) else table
 
     def _outcomes(self, kind: str) -> Any:
+        if kind not in OUTCOMES:
+            raise ValueError(f"kind is {kind!r}: pass one of {', '.join(OUTCOMES)}")
         outcomes = self.table("outcomes")
         return outcomes.filter(outcomes["kind"] == kind)
 
@@ -222,7 +226,7 @@ def _followed(units: Any, came: Any, by: str, window: float, measure: str, last:
     """Units with `came`: what came after each one's `at`, within the window."""
     import ibis
 
-    if not isinstance(window, (int, float)) or not 0 < window < np.inf:
+    if not isinstance(window, (int, float, np.integer)) or not 0 < window < np.inf:
         raise ValueError(
             f"window is {window!r}: pass the days after the impression in which an outcome counts"
         )

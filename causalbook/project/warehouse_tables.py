@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causalbook.arrays import Ints, Labels, as_frame, missing
+from causalbook.arrays import Ints, Labels, as_frame
 from causalbook.project.row_values import CONVERT
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BUCKETS = 4096
 OUTCOMES = ("view", "cart", "purchase")
 ELSEWHERE = "key already there with other values"
+EARLY = "at is before that of its impression"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ TABLES: dict[str, tuple[Field, ...]] = {
     "outcomes": (
         Field("outcome", "text", "name of this one event"),
         Field("impression", "text", "the answer it follows", refers="impressions"),
-        _at("when it happened"),
+        _at("when it happened, not before that answer"),
         Field("kind", "text", "what happened", labels=OUTCOMES),
         Field("value", "float64", "money, or 0", 0),
     ),
@@ -118,7 +119,11 @@ def bucket_of(user: Any) -> Labels:
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Keep PySpark, which pandera tries too, from warning of pandas 3 each time it looks at it."""
+    """Keep PySpark from warning of pandas 3 where it is only looked at.
+
+    Pandera imports `pyspark.pandas` to see whether it is there, by all of its entrances, and that
+    import warns (an error where warnings are errors). No line here uses `pyspark.pandas`.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "PySpark does not yet", FutureWarning)
         yield
@@ -136,7 +141,7 @@ def checked(table: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, Labels]:
     typed: dict[str, Any] = {}
     for field in TABLES[table]:
         raw = frame[field.name]
-        gone = missing(raw.to_numpy(dtype=object))
+        gone = raw.isna().to_numpy()
         mark(gone, f"{field.name} is missing")
         typed[field.name], wrong, why = CONVERT[field.kind](raw, gone)
         mark(wrong & ~gone, f"{field.name} {why}")
@@ -190,7 +195,7 @@ def _years() -> tuple[Any, Any]:
 
 def known(table: str) -> str:
     """Return the table's name if it is one of the five; else refuse it."""
-    if table not in TABLES:
+    if not isinstance(table, str) or table not in TABLES:
         raise ValueError(f"table is {table!r}: the warehouse has {', '.join(TABLES)}")
     return table
 

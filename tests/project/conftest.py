@@ -107,8 +107,14 @@ def spark_cluster() -> Iterator[str]:
     """Spark with two workers, processes of their own, started once for all tests."""
     pyspark = pytest.importorskip("pyspark")
     needed("Java", shutil.which("java"))
-    few = "--conf spark.sql.shuffle.partitions=2 --conf spark.log.level=ERROR pyspark-shell"
-    os.environ["PYSPARK_SUBMIT_ARGS"] = few  # read once, where Spark starts
+    # The logs are small: most of the time goes to starting and compiling, and this makes it less.
+    java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    few = ("ui.enabled=false", "sql.shuffle.partitions=2", "log.level=ERROR")
+    options = [f"--conf spark.{x}" for x in (*few, f"executor.extraJavaOptions='{java}'")]
+    # Read once, where Spark starts.
+    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
+        [f"--driver-java-options '{java}'", *options, "pyspark-shell"]
+    )
     yield "spark+local-cluster://2,1,1024"
     session = pyspark.sql.SparkSession.getActiveSession()
     if session is not None:

@@ -21,7 +21,7 @@ from causalbook.project import Warehouse
 from causalbook.project.engines import SqlEngine
 from causalbook.project.spark_folder import SparkFolder
 
-ROWS, CHUNK = 24, 12
+ROWS, CHUNK = 24, 15
 TABLES = ("users", "impressions", "outcomes")
 
 

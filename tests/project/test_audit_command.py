@@ -59,9 +59,29 @@ def test_open_bandit_as_a_file(folder):
         "--context position --time timestamp",
     )
     assert ran.exit_code == 3
+    assert "WHAT WOULD ANOTHER POLICY HAVE EARNED?  [NO]" in ran.stdout
     assert "rests on 7.3 effective" in ran.stdout
+    assert "ok     propensities" in ran.stdout
     assert "FAILED interval" in ran.stdout
+    assert "the uniform choice, " not in ran.stdout
+    assert "7.0 days, 2019-11-24 to 2019-11-30" in ran.stdout
     assert "--cluster" in ran.stdout
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_give_the_same(folder, separator):
+    small().to_csv(folder / "other.csv", index=False, sep=separator)
+    expected = audit("log.csv --action a --reward r --context x").stdout
+    found = audit("other.csv --action a --reward r --context x").stdout
+    assert found == expected.replace("log.csv", "other.csv")
+
+
+def test_a_header_with_two_columns_of_a_name_is_refused(folder):
+    lines = small().assign(r2=1.0).to_csv(index=False).replace("x,a,r,p,r2", "x,a,r,p,r")
+    (folder / "double.csv").write_text(lines)
+    ran = audit("double.csv", FLAGS)
+    assert ran.exit_code == 2
+    assert "--reward is the name of 2 columns of the log, 'r'" in ran.stderr
 
 
 def test_several_contexts_are_joined_by_a_comma_and_a_blank(folder):
@@ -104,6 +124,8 @@ def test_an_experiment_with_a_mismatch_ends_with_3(folder):
         ("log.csv " + FLAGS + " --target torn.json", "--target cannot be read: Expecting"),
         ("log.csv " + FLAGS + " --target good", "--target is 'good': pass uniform, best"),
         ("log.csv --arm x --outcome r", "--share is missing"),
+        ("log.csv --reward r --outcome r", "--treatment is missing: --outcome is that of"),
+        ("log.csv --reward r --share 0=.5,1=.5", "--arm is missing: --share needs"),
         ("log.csv --arm x --outcome r --share half", "--share is 'half': write it as"),
         ("log.csv --arm x --outcome r --share 0=.5,2=.5", "--share names the arms 0, 2, the log"),
         ("log.csv --arm x --outcome r --share 0=.5,1=.7", "--share: shares sum to 1.2"),

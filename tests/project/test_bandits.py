@@ -290,6 +290,22 @@ def test_with_even_propensities_every_round_counts_alike():
     assert adaptive_aipw(log, 2).value == pytest.approx(expected, rel=1e-12)
 
 
+def test_rounds_of_one_user_count_together():
+    _, rewards = shop_of(400, seed=20)
+    log = learn_online(EpsilonGreedy(0.5), np.zeros(400), rewards, seed=21).log
+    user = np.repeat(np.arange(40), 10)
+    grouped = Log(log.action, log.reward, log.pscore, policy=log.policy, cluster=user)
+    alone, together = adaptive_aipw(log, 1), adaptive_aipw(grouped, 1)
+    assert together.value == alone.value
+    error = math.sqrt((np.bincount(user, alone.influence) ** 2).sum()) / 400
+    assert together.se == pytest.approx(error, rel=1e-9)
+    even = uniform_log(rewards, 22)
+    even = Log(even.action, even.reward, even.pscore, cluster=user)
+    kept = replay(EpsilonGreedy(0.1), even, seed=23)
+    assert (np.diff(kept.cluster) >= 0).all()
+    assert 60 < kept.n == len(kept.cluster) < 250
+
+
 def test_settings_that_are_no_rule_are_refused():
     with pytest.raises(ValueError, match=r"epsilon is 1\.5: it is a share"):
         EpsilonGreedy(1.5)
@@ -300,6 +316,21 @@ def test_settings_that_are_no_rule_are_refused():
             make(sd=0)
     with pytest.raises(ValueError, match=r"prior\[1\] is inf: a standard deviation is positive"):
         Thompson(prior=(0.0, math.inf))
+    with pytest.raises(ValueError, match=r"prior\[0\] is nan: a mean is a finite number"):
+        Thompson(prior=(math.nan, 1.0))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=NAMES)
+def test_records_may_be_lists_and_what_is_no_record_is_refused(rule):
+    found = rule.probabilities([[20, 10, 0]], [[11, 5, 0]])[0]
+    np.testing.assert_array_equal(found, pi_of(rule, [20, 10, 0], [11, 5, 0]))
+    for count, total in (([20, 10], [11, 5]), ([[20, 10]], [[11, 5, 0]])):
+        with pytest.raises(ValueError, match=r"count has shape .* pass \(n_contexts, n_actions\)"):
+            rule.probabilities(count, total)
+    for count, total in (([[20, 10]], [[11, math.nan]]), ([[-1, 10]], [[0, 5]])):
+        with pytest.raises(ValueError, match="count or total is NaN, infinite or a negative"):
+            rule.probabilities(count, total)
+    rule.probabilities([[0, 0]], [[0, 0]])  # a record without rounds is one
 
 
 def test_what_cannot_be_learned_from_is_refused():
@@ -316,6 +347,9 @@ def test_what_cannot_be_learned_from_is_refused():
         ({"rewards": rewards[:, 0]}, "rewards has 1 dimensions, needs 2"),
         ({"rewards": np.full((20, 2), np.nan)}, "rewards is NaN or infinite in 20 of 20 rows"),
         ({"seed": -1}, "seed is -1"),
+        ({"context": np.zeros((20, 2))}, "context has 2 dimensions: join its columns"),
+        ({"rule": UCB}, r"rule is <class .*: pass one with its settings, such as Thompson\(\)"),
+        ({"rule": "UCB"}, "rule is 'UCB': pass one"),
     ):
         with pytest.raises(ValueError, match=says):
             learn_online(**learn | bad)
@@ -330,6 +364,8 @@ def test_logs_that_cannot_be_replayed_are_refused():
     beyond = Log(log.action + 1, log.reward, log.pscore)
     with pytest.raises(ValueError, match="log is not uniform over 3 actions"):
         replay(UCB(), beyond, seed=1)
+    with pytest.raises(ValueError, match="rule is 'UCB': pass one"):
+        replay("UCB", log, seed=1)
     pair = Log([0, 1], [1, 1], [0.5, 0.5])
     with pytest.raises(ValueError, match="agree in 1 of 2 rounds, on one action at most"):
         replay(AlwaysFirst(), pair, seed=1)
@@ -342,7 +378,7 @@ def test_logs_that_adaptive_aipw_cannot_read_are_refused():
         adaptive_aipw(log, 0)
     with pytest.raises(ValueError, match="log has no policy"):
         adaptive_aipw(Log(log.action, log.reward, log.pscore), 0)
-    for action in (-1, 3):
+    for action in (-1, 3, 1.0, "1"):
         with pytest.raises(ValueError, match=f"action is {action}: the log's policy has 3"):
             adaptive_aipw(Log(log.action, log.reward, log.pscore, policy=log.policy), action)
     certain = learn_online(UCB(), np.zeros(50), rewards, seed=1).log

@@ -254,6 +254,18 @@ def test_gaps_in_the_engine_are_counted_too(w):
         w.arm_sums(table.filter(table["reward"] > 1e9), y="reward", a="action")
 
 
+def test_a_key_of_another_kind_and_a_weighted_reward_beyond_all_floats_are_named(w):
+    frame, target = rounds(1), NEW.frame()
+    for table, goal, match in (
+        (frame.astype({"action": str}), target, "action is a text in the table and a number in t"),
+        (frame, target.astype({"action": str}), "action is a number in the table and a text in t"),
+        (frame.assign(context=1), target, "context is a number in the table and a text in target"),
+        (frame.assign(reward=1e308, pscore=1e-3), target, "reward divided by pscore is too large"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            w.ips(w.bring(table), goal)
+
+
 def test_an_exact_one_is_a_propensity_and_a_little_more_is_rounding(w):
     frame = rounds(1).assign(pscore=1 + 5e-7)
     assert w.snips(w.bring(frame), NEW.frame()).value == pytest.approx(
@@ -302,6 +314,29 @@ def test_what_the_log_cannot_speak_of_is_refused_as_in_memory(w):
         bucket_ips(gone)
     with pytest.raises(ValueError, match="sums have no column 'dr'"):
         bucket_dr(gone)
+
+
+@pytest.mark.parametrize("peek", [1, 2_000, 10**6])
+def test_where_the_first_look_ends_changes_nothing(w, monkeypatch, peek):
+    # In this order the first rows show one pair only, and the last one alone its own.
+    monkeypatch.setattr("causalbook.project.bucket_sums.PEEK", peek)
+    frame = rounds(1).sort_values(["context", "action"], ascending=False, ignore_index=True)
+    frame = pd.concat(
+        [frame.query("context == 'warm' or action != 1"), frame[-1:].assign(action=1)]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        w.policy_sums(w.bring(frame), NEW.frame())
+    visits = frame["context"][:-1].value_counts(normalize=True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        w.policy_sums(w.bring(frame[:-1]), NEW.frame())
+    share = 100 * 0.8 * visits["cold"]
+    said = str(told[-1].message)
+    assert "1 pairs of context and action that were never logged (first: 1 where 'cold')" in said
+    assert f", {share:.3g}% of its mass" in said
+    with pytest.raises(ValueError, match=r"wants 1 actions that were never logged .first: .1.."):
+        w.policy_sums(w.bring(frame.query("action != 1")), NEW.frame())
 
 
 def test_a_context_without_visits_is_no_gap(w):
@@ -366,6 +401,11 @@ def test_on_servers_the_same_program_gives_the_same_numbers(server, request, w, 
         if server == "postgres_url":
             with pytest.raises(ValueError, match="PostgreSQL reads no parquet files"):
                 other.files(tmp_path)
+        else:  # the target goes to the log: no row of the log travels to be joined
+            both = other.files(tmp_path).left_join(other.bring(target), ["context", "action"])
+            engine = other._engine
+            plan = engine.session.sql(engine.ibis.compile(both))._jdf.queryExecution()
+            assert "BroadcastHashJoin" in plan.executedPlan().toString()
         # No engine divides by zero before the row is counted and refused.
         log.loc[5, "pscore"] = 0.0
         with pytest.raises(ValueError, match="pscore is 0 or negative in 1 of 3,000 rows"):

@@ -1,6 +1,8 @@
 """A budget: it adds up over runs, refuses what is not left, and is written before the answer."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -38,6 +40,49 @@ def test_losses_add_up_over_runs_and_what_is_not_left_is_refused(tmp_path):
         fresh.spend(2, "too much")
 
 
+def test_two_hands_on_one_file_spend_from_one_budget(tmp_path):
+    one, other = (Budget(tmp_path / "spent.json", 1.0) for _ in range(2))
+    one.spend(0.8, "first")
+    with pytest.raises(ValueError, match=r"epsilon is 0\.8 and 0\.2 of 1 are left"):
+        other.spend(0.8, "second")
+    other.spend(0.2, "third")
+    assert Budget(one.path, 1.0).releases == [("first", 0.8), ("third", 0.2)]
+
+
+def test_processes_that_spend_at_once_do_not_overdraw(tmp_path):
+    path = tmp_path / "spent.json"
+    code = (
+        "import sys; from causalbook.project.budgets import Budget; budget = Budget(sys.argv[1], 1)"
+        "; input()\nwhile True: budget.spend(0.01, sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    pipe = subprocess.PIPE
+    both = [subprocess.Popen([*command, k], stdin=pipe, stderr=pipe, text=True) for k in "ab"]
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in both:
+        assert "0 of 1 are left after 100 releases" in process.communicate()[1]
+    assert len(Budget(path, 1.0).releases) == 100
+
+
+def test_noise_that_drowns_the_variance_has_been_paid_for(tmp_path):
+    file = tmp_path / "few.csv"
+    pd.DataFrame({"arm": [0, 1] * 3, "spent": [1.0] * 6}).to_csv(file)
+    budget = Budget(tmp_path / "spent.json", 100.0)
+    tries = 0
+
+    def release_until_drowned():
+        nonlocal tries
+        while tries < 99:
+            tries += 1
+            release_effect(file, **FLAGS, epsilon=1.0, budget=budget)
+
+    with pytest.raises(ValueError, match="noise is larger than the variance"):
+        release_until_drowned()
+    assert budget.spent == tries
+
+
 def test_a_budget_is_set_once_and_a_damaged_one_is_refused(tmp_path):
     path = tmp_path / "spent.json"
     Budget(path, 1.0).spend(0.5, "half")
@@ -47,8 +92,9 @@ def test_a_budget_is_set_once_and_a_damaged_one_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"spent\.json is no budget"):
             Budget(path, 1.0)
-    with pytest.raises(ValueError, match="total is 0"):
-        Budget(tmp_path / "new.json", 0)
+    for total in (0, -1, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"total is {total}"):
+            Budget(tmp_path / "new.json", total)
     with pytest.raises(ValueError, match="epsilon is -1"):
         Budget(tmp_path / "new.json", 1).spend(-1, "gain")
 

@@ -57,3 +57,19 @@ def test_what_cannot_be_explained_is_said_in_one_line(files):
         assert told.exit_code == 2
         assert phrase in told.stderr
         assert len(told.stderr.strip().splitlines()) == 1
+
+
+def test_contexts_that_are_numbers_and_users_with_several_rows(files):
+    frame, folder = files
+    TablePolicy({"3": [0.5, 0.5], "7": [0.2, 0.8]}).save(folder / "policy.json")
+    twice = frame.assign(where=np.where(frame["where"] == "looks Drama", 7, 3), user=frame.index)
+    twice = twice.loc[twice.index.repeat(2)]
+    twice.to_csv(folder / "log.csv", index=False, sep=";")
+    told = call(folder, "log.csv", "--pscore", "p", "--cluster", "user", context="7")
+    assert told.exit_code == 0
+    columns = (twice["shelf"], twice["money"], twice["p"])
+    log = Log(*columns, context=twice["where"].astype(str), cluster=twice["user"])
+    policy = TablePolicy.load(folder / "policy.json")
+    graph = Graph("context -> action; context -> reward; action -> reward")
+    card = explain_recommendation(log, policy, "7", 1, graph)
+    assert told.stdout.strip() == repr(card).strip()

@@ -117,7 +117,7 @@ def test_card_of_a_recommendation_says_what_can_be_checked():
     assert says["shown"].startswith(f"a drama, by policy {POLICY.version}, in 80 of 100")
     assert says["adjusted for"].startswith("context")
     assert says["says"] == "a drama earns more than nothing"
-    assert says["otherwise"] == "something else had it been 'buys Drama'"
+    assert says["otherwise"] == "most likely something else had it been 'buys Drama'"
     assert card.effect.value == effect_in_context(log, "looks Drama", 1).value
     html = card._repr_html_()
     assert all(said.replace("'", "&#x27;") in html for said in says.values())
@@ -135,8 +135,25 @@ def test_a_policy_that_does_the_same_for_everybody_has_no_counterfactual():
     policy = TablePolicy({"buys Drama": [1, 0], "looks Drama": [0.9, 0.1]})
     assert nearest_counterfactual(policy, "buys Drama") == []
     log = Log(*rounds()[:3], context=rounds()[3])
-    says = dict(explain_recommendation(log, policy, "looks Drama", 1, GRAPH).lines)
-    assert says["otherwise"] == "the policy would have done the same for everybody"
+    says = dict(explain_recommendation(log, policy, "looks Drama", 0, GRAPH, against=1).lines)
+    assert says["otherwise"] == "most likely the same in every context that the policy knows"
+
+
+def test_a_draw_is_not_explained_by_the_context():
+    """In 20 of 100 such visits nothing is shown; no other words would have changed that."""
+    log = Log(*rounds()[:3], context=rounds()[3])
+    says = dict(explain_recommendation(log, POLICY, "looks Drama", 0, GRAPH, against=1).lines)
+    assert says["otherwise"] == "another draw: 1 is likelier here, 80 of 100"
+    lot = TablePolicy({x: [0.5, 0.5] for x in POLICY.contexts})
+    says = dict(explain_recommendation(log, lot, "looks Drama", 1, GRAPH).lines)
+    assert says["otherwise"] == "another draw: 2 actions are as likely here as 1"
+
+
+def test_a_card_does_not_hide_that_there_are_more():
+    does = {"looks Drama": [0, 1]} | {f"{word} Drama": [1, 0] for word in "abcde"}
+    log = Log(*rounds()[:3], context=rounds()[3])
+    says = dict(explain_recommendation(log, TablePolicy(does), "looks Drama", 1, GRAPH).lines)
+    assert says["otherwise"].endswith("'a Drama' or 'b Drama' or 'c Drama', or 2 more as near")
 
 
 def test_decision_flips_where_the_card_says():
@@ -187,6 +204,11 @@ def test_refusals():
         explain_recommendation(log, POLICY, "looks Drama", 1, hidden)
     with pytest.raises(ValueError, match="unknown to policy"):
         nearest_counterfactual(POLICY, "sells Drama")
+    third = Log(np.where(np.arange(len(action)) % 9, action, 2), reward, pscore, context=context)
+    with pytest.raises(ValueError, match="actions 0 to 1, and 2 is"):
+        explain_recommendation(third, POLICY, "looks Drama", 2, GRAPH)
+    with pytest.raises(ValueError, match="names has 1 of 2 actions"):
+        explain_recommendation(log, POLICY, "looks Drama", 1, GRAPH, names=["nothing"])
     uneven = TablePolicy({"new": [1, 0], "old user": [0, 1]})
     with pytest.raises(ValueError, match="different numbers of words"):
         nearest_counterfactual(uneven, "new")

@@ -38,18 +38,18 @@ def trials(*tasks: str) -> dict[str, list[list[str]]]:
 
 
 def test_duckdb_and_the_folder_for_spark(tmp_path: Path) -> None:
-    files = [f"{tmp_path}/{k}.duckdb" for k in range(11)]
-    folders = [f"spark+local://1{tmp_path}/{k}" for k in range(6)]
+    files = [f"{tmp_path}/{k}.duckdb" for k in range(8)]
+    folders = [f"spark+local://1{tmp_path}/{k}" for k in range(5)]
     found = trials(
-        f"steps {' '.join(files[:8])}",
-        f"moments {' '.join(files[:2] + files[8:])}",
+        f"steps {' '.join(files[:6])}",
+        f"moments {' '.join(files[:2] + files[6:])}",
         f"steps {' '.join(folders)}",
     )
-    assert (len(found["steps"]), len(found["moments"])) == (10, 3)
+    assert (len(found["steps"]), len(found["moments"])) == (7, 2)
 
 
 @pytest.mark.xdist_group("servers")
 def test_postgresql(postgres_databases: Callable[[int], list[str]]) -> None:
-    urls = postgres_databases(8)
-    found = trials(f"steps {' '.join(urls[:6])}", f"moments {' '.join(urls[:2] + urls[6:])}")
-    assert (len(found["steps"]), len(found["moments"])) == (4, 2)
+    urls = postgres_databases(6)
+    found = trials(f"steps {' '.join(urls[:5])}", f"moments {' '.join(urls[:2] + urls[5:])}")
+    assert (len(found["steps"]), len(found["moments"])) == (3, 1)

@@ -137,7 +137,7 @@ def test_propensities_that_sum_to_more_than_one_are_none():
 def test_what_was_certain_cannot_be_tested():
     check = propensity_check(np.arange(400) % 2, np.ones(400), context=np.arange(400) % 2)
     assert check.passed is None
-    assert "no action was to have 50 rows" in check.sentence
+    assert "in no context was an action to have 50 rows" in check.sentence
 
 
 @settings(max_examples=25)

@@ -124,7 +124,9 @@ def test_a_log_without_its_key_is_refused(tmp_path, left):
     else:
         salt.write_text(left)
     for _ in range(2):  # and the folder is not held by who was refused
-        with pytest.raises(ValueError, match=r"salt of .* is lost or damaged: restore it, or start"):
+        with pytest.raises(
+            ValueError, match=r"salt of .* is lost or damaged: restore it, or start"
+        ):
             RequestLog(tmp_path)
 
 
@@ -139,9 +141,10 @@ def test_a_disk_is_asked_only_where_wanted(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", asked.append)
     for sync, expected in ((False, 0), (True, 1)):
         log = RequestLog(tmp_path / str(sync), sync=sync)
+        before = len(asked)  # the key is brought to the disk in any case
         log.write(shown)
         log.close()
-        assert len(asked) == expected
+        assert len(asked) - before == expected
 
 
 def test_a_folder_has_one_writer(tmp_path):

@@ -1,6 +1,7 @@
 """The steps of a run one by one, each against plain pandas or an exact number."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from causalbook.project import (
     simulate_log,
     simulate_test,
 )
+from causalbook.project.item_lists import shelf_names
 from causalbook.project.steps import (
     Test,
     analyse_test,
@@ -31,7 +33,7 @@ from causalbook.project.steps import (
     judge,
     logged_value,
     plan_test,
-    shelf_names,
+    shown_in_test,
 )
 
 CONFIG = RunConfig(users=5000, seed=11)
@@ -217,6 +219,40 @@ def test_the_test_subtracts_the_cost_of_each_filled_slot(tables):
     assert sum(test.counts) == 1200
     assert abs(test.gain.value + 0.5 * (share[1] - share[0])) < 4 * test.gain.se
     assert test.gain.value < -0.4
+
+
+def test_unequal_shares_are_held_against_the_plan_and_later_slots_cost_nothing(tables):
+    """One visitor in four was to be in arm 1; what is shown after the window is no part of it."""
+    contexts = sorted(set(tables["impressions"]["context"]))
+    arms = [TablePolicy(dict.fromkeys(contexts, np.eye(6)[k])).explore(0.06) for k in (0, 4)]
+    found = simulate_test(CONFIG, tuple(arms), 600, "t")
+    drawn, shown = found["experiments"], found["impressions"]
+    kept = (drawn["arm"] == 0) | (drawn["user"] % 3 == 0)
+    arm0 = np.where(drawn["arm"] == 1, 0.25, 0.75)
+    found["experiments"] = drawn.assign(share=arm0)[kept]
+    late = shown.assign(
+        impression=shown["impression"] + "-late", action=5, item=shown["item"].max(),
+        at=shown["at"] + pd.Timedelta(days=CONFIG.window + 1), policy="later",
+    )  # fmt: skip
+    tests = []
+    for extra in ([], [late]):
+        with Warehouse() as warehouse:
+            for name, table in found.items():
+                more = extra if name == "impressions" else []
+                warehouse.ingest(name, pd.concat([table, *more], ignore_index=True))
+            both = warehouse.table("impressions").count().as_scalar()
+            assert warehouse.read(both.as_table()).iloc[0, 0] == len(shown) * (1 + len(extra))
+            in_test = warehouse.read(shown_in_test(warehouse, CONFIG, "t"))
+            assert len(in_test) == kept.sum()
+            assert set(in_test["policy"]) == {policy.version for policy in arms}
+            tests.append(analyse_test(warehouse, replace(CONFIG, margin=1e-9), "t"))
+    assert tests[0].counts == tests[1].counts
+    assert sum(tests[0].counts) == kept.sum()
+    assert tests[0].srm > 0.001
+    filled = shown.set_index("user")["action"].loc[drawn["user"][kept]].to_numpy() > 0
+    share = pd.Series(filled).groupby(drawn["arm"][kept].to_numpy()).mean()
+    for test in tests:
+        assert abs(test.gain.value + CONFIG.cost * (share[1] - share[0])) < 4 * test.gain.se
 
 
 def test_the_old_rule_never_shows_anything_to_some_and_a_coin_mends_it():

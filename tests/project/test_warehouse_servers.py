@@ -72,8 +72,8 @@ def test_two_writers_wait_for_each_other(postgres_url: str) -> None:
         "import sys; sys.path.insert(0, 'tests/project')\n"
         "from small_logs import users, impressions; from causalbook.project import Warehouse\n"
         f"with Warehouse({postgres_url!r}) as w:\n"
-        "    w.ingest('users', users(40), chunk=3)\n"
-        "    print(w.ingest('impressions', impressions(40), chunk=3).stored)"
+        "    w.ingest('users', users(40), chunk=8)\n"
+        "    print(w.ingest('impressions', impressions(40), chunk=8).stored)"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", write], stdout=subprocess.PIPE, text=True)
