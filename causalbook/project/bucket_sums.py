@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -66,20 +67,27 @@ def policy_sums(engine: Engine, table: Any, target: pd.DataFrame) -> pd.DataFram
     found = engine.read(each.group_by("bucket").agg(n=each.count(), **sums))
     if not (found["n"] == found["known"]).all() or not np.isfinite(found["wr"]).all():
         _refuse(engine, log, rounds)
-    return _all_buckets(found.drop(columns="known"), ["bucket"])
+    full = _all_buckets(found.drop(columns="known"), ["bucket"])
+    pairs = goal.sort_values(["context", "action"]).to_csv(index=False)
+    full.attrs["target"] = hashlib.blake2b(pairs.encode(), digest_size=8).hexdigest()
+    return full
 
 
 def add_sums(*sums: pd.DataFrame) -> pd.DataFrame:
     """Add up the sums of several days, or shops: what one scan of all their rounds would give.
 
     Parameters: what `policy_sums` returned for disjoint sets of rounds and one target.
-    Raises ValueError for none, and for sums with and without a reward model.
+    Raises ValueError for none, and for sums that were made for different targets.
     """
+    if len({part.attrs.get("target") for part in sums}) > 1:
+        raise ValueError("sums were made for different targets: add up those of one policy alone")
     if len({tuple(part.columns) for part in sums}) != 1:
         found = " and ".join(sorted({", ".join(part.columns) for part in sums})) or "none"
         raise ValueError(f"sums have the columns {found}: pass sums that were made for one target")
     total: pd.DataFrame = sum(sums[1:], start=sums[0])
-    return total.assign(top=np.max([part["top"] for part in sums], axis=0))
+    total = total.assign(top=np.max([part["top"] for part in sums], axis=0))
+    total.attrs.update(sums[0].attrs)
+    return total
 
 
 def arm_sums(engine: Engine, table: Any, *, y: str, a: str, x: str | None = None) -> pd.DataFrame:

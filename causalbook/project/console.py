@@ -148,7 +148,7 @@ def serve(
     from causalbook.project.web_server import serve as run_server
 
     with plainly():
-        typer.echo(f"causalbook: answers on http://{host}:{port}, log in {log}", err=True)
+        typer.echo(f"causalbook: starts on http://{host}:{port}, log in {log}", err=True)
         run_server(
             policy,
             log,

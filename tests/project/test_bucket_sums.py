@@ -140,6 +140,9 @@ def test_days_add_up(w):
         add_sums(whole, whole.drop(columns="dr"))
     with pytest.raises(ValueError, match="sums have the columns none"):
         add_sums()
+    other = policy_sums(w, w.bring(frame), NEW.explore(0.1).frame(Q))
+    with pytest.raises(ValueError, match="made for different targets"):
+        add_sums(whole, other)
 
 
 def experiment(seed, n=4_000, users=600, shift=0.0):
