@@ -207,16 +207,21 @@ def importance_weights(log: Log, p: Array) -> Array:
 def report(w: Array, earned: Array) -> tuple[str]:
     """What a reader should know of the weights; a warning where too few rounds carry them."""
     ess, rewarded = kish(w.ravel()), rewarded_rounds(earned)
+    return (weights_in_words(ess, rewarded, w.size, float(w.max()), float(w.mean())),)
+
+
+def weights_in_words(ess: float, rewarded: float, n: int, largest: float, mean: float) -> str:
+    """Say what `report` says, from numbers that were added up elsewhere."""
     if min(ess, rewarded) < ENOUGH:
         warnings.warn(
             f"the estimate rests on {rewarded:.1f} effective rewarded rounds (effective sample "
-            f"size {ess:,.0f} of {w.size:,}): below {ENOUGH} of either its interval covers the "
-            "truth less often than its level says",
-            stacklevel=3,
+            f"size {ess:,.0f} of {n:,}): below {ENOUGH} of either its interval covers the truth "
+            "less often than its level says",
+            stacklevel=4,
         )
     return (
-        f"effective sample size {ess:,.0f} of {w.size:,}; largest weight {w.max():,.3g}; "
-        f"mean weight {w.mean():.3f} (1 is expected)",
+        f"effective sample size {ess:,.0f} of {n:,}; largest weight {largest:,.3g}; "
+        f"mean weight {mean:.3f} (1 is expected)"
     )
 
 

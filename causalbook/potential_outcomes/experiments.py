@@ -87,13 +87,7 @@ def cuped(y: Any, a: Any, x: Any) -> Estimate:
             "x is constant within each arm, so it explains nothing: pass a column that varies, or "
             "use ab_test"
         )
-    if abs(d_x.value) > 5 * d_x.se:
-        warnings.warn(
-            f"x differs between the arms by {abs(d_x.value) / d_x.se:.0f} standard errors: either "
-            "the treatment moved it, and then part of the effect is taken away, or the lottery is "
-            "broken; use a column from before the lottery",
-            stacklevel=2,
-        )
+    warn_unless_from_before(d_x)
     theta = float(d_y.influence @ d_x.influence) / float(d_x.influence @ d_x.influence)
     return replace(
         ab_test(outcome - theta * (past - past.mean()), treated),
@@ -101,6 +95,17 @@ def cuped(y: Any, a: Any, x: Any) -> Estimate:
         sample=d_y.sample,
         notes=(f"theta = {theta:.4g}, which minimises the variance of the difference",),
     )
+
+
+def warn_unless_from_before(d_x: Estimate) -> None:
+    """Warn where a covariate differs between the arms by more than a lottery leaves."""
+    if abs(d_x.value) > 5 * d_x.se:
+        warnings.warn(
+            f"x differs between the arms by {abs(d_x.value) / d_x.se:.0f} standard errors: either "
+            "the treatment moved it, and then part of the effect is taken away, or the lottery is "
+            "broken; use a column from before the lottery",
+            stacklevel=3,
+        )
 
 
 def ratio_metric(num: Any, den: Any, a: Any) -> Estimate:

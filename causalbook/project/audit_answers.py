@@ -151,8 +151,8 @@ def _weighted(question: str, told: Told, target: str | TablePolicy) -> Answer:
         why = speaks.sentence[:-1]
     if why:
         return Answer(question, "no", f"{why}.", tuple(checks))
-    with warnings.catch_warnings():  # `support` has said it
-        warnings.filterwarnings("ignore", message="the estimate rests on")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
         own = mean_of(reward, estimand="", method="mean", cluster=told.cluster, sample=log.sample)
         by_dr = dr(log, pi, q)
         found = [("as logged", own), (f"{name}, IPS", ips(log, pi))]
@@ -169,6 +169,8 @@ def _weighted(question: str, told: Told, target: str | TablePolicy) -> Answer:
         little = speaks.sentence.removeprefix(SILENT)
         checks[2] = replace(speaks, sentence=f"little to go by: {little}")
         why += f". It rests on little: {little[:-1]}"
+    elif heard:
+        why += f"; {heard[0].message}"
     return Answer(question, "yes", f"{why}.", tuple(checks), tuple(found))
 
 
@@ -214,15 +216,19 @@ def _by_strata(question: str, told: Told, target: str | TablePolicy, why: str) -
         return Answer(question, "no", f"{why}.")
     share = count[x, a] / count[x].sum(axis=1)
     log = Log(a, reward, share, cluster=told.cluster)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="the estimate rests on")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
         found = dr(log, pi, (total / np.maximum(count, 1))[x])
     note = "propensities guessed: the frequency of each action in its context"
-    found = replace(found, method="means of context and action", notes=(note,))
+    found = replace(
+        found, method="means of context and action", notes=(note, *(str(w.message) for w in heard))
+    )
     why += (
         ". The number below holds only if the columns of --context are all that the choice of what "
         "to show depended on, apart from chance. No data can check that; ask who built it"
     )
+    if heard:
+        why += f"; {heard[0].message}"
     return Answer(question, "only if", f"{why}.", (), ((f"{name}, if so", found),))
 
 

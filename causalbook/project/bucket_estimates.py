@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from causalbook.arrays import fingerprint
 from causalbook.averages import ratio_of
 from causalbook.estimate import Estimate
-from causalbook.estimators.policy_values import ENOUGH, ESTIMAND
+from causalbook.estimators.policy_values import ESTIMAND, weights_in_words
+from causalbook.potential_outcomes.experiments import warn_unless_from_before
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,13 +115,7 @@ def bucket_cuped(sums: pd.DataFrame) -> Estimate:
             "x is constant within each arm, so it explains nothing: name a column that varies, or "
             "use the difference in means"
         )
-    if abs(d_x.value) > 5 * d_x.se:
-        warnings.warn(
-            f"x differs between the arms by {abs(d_x.value) / d_x.se:.0f} standard errors: either "
-            "the treatment moved it, and then part of the effect is taken away, or the lottery is "
-            "broken; use a column from before the lottery",
-            stacklevel=2,
-        )
+    warn_unless_from_before(d_x)
     theta, mean = xy / xx, sums["x"].sum() / sums["n"].sum()
     left = sums.assign(y=sums["y"] - theta * (sums["x"] - mean * sums["n"]))
     plain = bucket_difference(left)
@@ -136,17 +130,7 @@ def _value(sums: pd.DataFrame, above: str, below: str, method: str) -> Estimate:
         raise ValueError("pi gives every logged action probability 0: the two never agree")
     ess, square = w**2 / float(sums["ww"].sum()), float(sums["square"].sum())
     rewarded = float(sums["size"].sum()) ** 2 / square if square else 0.0
-    if min(ess, rewarded) < ENOUGH:
-        warnings.warn(
-            f"the estimate rests on {rewarded:.1f} effective rewarded rounds (effective sample "
-            f"size {ess:,.0f} of {n:,}): below {ENOUGH} of either its interval covers the truth "
-            "less often than its level says",
-            stacklevel=3,
-        )
-    note = (
-        f"effective sample size {ess:,.0f} of {n:,}; largest weight {sums['top'].max():,.3g}; "
-        f"mean weight {w / n:.3f} (1 is expected)"
-    )
+    note = weights_in_words(ess, rewarded, n, float(sums["top"].max()), w / n)
     sample = fingerprint(sums["n"].to_numpy())
     value = ratio_of(sums[above], sums[below], estimand=ESTIMAND, method=method, sample=sample)
     return replace(value, notes=(note, _rows(sums)))

@@ -11,11 +11,11 @@ import numpy as np
 
 from causalbook.arrays import as_array, as_frame, missing, numbers, rows
 from causalbook.estimators.logged_data import ATOL
+from causalbook.project.warehouse_tables import BUCKETS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BUCKETS = 4_096
 PEEK = 100_000  # rows in which every wanted pair is looked for, before all are read
 LARGEST = float(np.finfo(np.float64).max)
 

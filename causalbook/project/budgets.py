@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from causalbook.project.audit_files import read_log
 from causalbook.project.private_release import private_sums
 
 if TYPE_CHECKING:
@@ -109,10 +110,8 @@ def release_effect(
     is used up; then nothing is released and nothing spent. Raises it as well where the noise drowns
     the variance; that is found in the release, so it is spent. Source: ours.
     """
-    import pandas as pd
-
     file = Path(path)
-    frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+    frame = read_log(file)
     for flag, column in (("treatment", treatment), ("outcome", outcome)):
         if column not in frame:
             found = ", ".join(map(str, frame.columns[:8]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -61,23 +62,23 @@ def create(table: str, *, key: bool) -> str:
     return f'CREATE TABLE IF NOT EXISTS "{table}" ({", ".join(parts)})'
 
 
-class SqlEngine:
+class SqlEngine(ABC):
     """What DuckDB and PostgreSQL share: they differ in how a frame becomes a table."""
 
     ibis: Any
     con: Any
 
+    @abstractmethod
     def stage(self, frame: pd.DataFrame, kinds: dict[str, str]) -> None:
         """Make a frame readable as `incoming`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fetch(self, query: str) -> pd.DataFrame:
         """Return the rows of a query."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self) -> None:
         """Start a transaction that alone writes."""
-        raise NotImplementedError
 
     def table(self, name: str) -> Any:
         """Return a table as Ibis sees it."""

@@ -213,7 +213,7 @@ def explain_decision(
         (
             "otherwise",
             f"if acting cost {'more' if decision.act else 'less'} than {show(bar.value)}"
-            f" a unit (95% interval {show(low)} to {show(high)}); it is taken to cost {cost:g}",
+            f" a unit (95% interval {show(low)} to {show(high)}); it is taken to cost {show(cost)}",
         ),
         ("checks", "; ".join(f"{c.name}: {c._verdict()}" for c in checks) or "none were made"),
     ]

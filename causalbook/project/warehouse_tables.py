@@ -17,7 +17,7 @@ from causalbook.project.row_values import CONVERT
 if TYPE_CHECKING:
     import pandas as pd
 
-BUCKETS = 4096
+BUCKETS = 4_096
 OUTCOMES = ("view", "cart", "purchase")
 ELSEWHERE = "key already there with other values"
 EARLY = "at is before that of its impression"

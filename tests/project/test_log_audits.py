@@ -453,3 +453,12 @@ def test_refusals(change, message):
 def test_a_near_name_is_offered():
     with pytest.raises(ValueError, match=r"did you mean 'profit'\?"):
         audit_log(LOG.rename(columns={"r": "profit"}), action="a", reward="profitt")
+
+
+def test_what_an_estimate_warns_of_stands_in_the_answer():
+    """Forty rows without propensities: the number is there, and how little it rests on."""
+    frame = pd.DataFrame({"a": [0, 1] * 20, "r": [0.0, 0.0, 1.0, 1.0] * 10, "x": ["u"] * 40})
+    audit = audit_log(frame, action="a", reward="r", context=["x"])
+    (answer,) = [answer for answer in audit.answers if answer.verdict == "only if"]
+    assert "the estimate rests on" in answer.why
+    assert "the estimate rests on" in " ".join(audit.text().split())
