@@ -86,9 +86,13 @@ class Folder:
                     continue
                 begun = time.perf_counter()
                 with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always")
+                    warnings.filterwarnings("always", category=UserWarning)
                     step.run()
+                # An estimate's warnings belong in the report; all others go on as they came.
                 said = {str(w.message) for w in caught if w.category is UserWarning}
+                for w in caught:
+                    if w.category is not UserWarning:
+                        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
                 self.state["warned"][step.name] = sorted(said)
                 self.state["done"][step.name] = self._made(step)
                 put_json(self.folder / STATE, self.state)
