@@ -121,6 +121,8 @@ def test_warns_where_one_reading_hardly_tells_the_other():
         ({"z": np.arange(500.0)}, r"z has 1 columns for the 2 of w"),
         ({"w": np.ones((500, 2))}, r"w does not vary within the arms in 2 of 2 columns"),
         ({"w": "a"}, r"w does not vary within the arms in 1 of 1 columns"),
+        # A constant whose mean is not exactly itself: rounding is no variation.
+        ({"w": np.full(500, 1e8 / 3)}, r"w does not vary within the arms in 1 of 1 columns"),
         ({"z": "twice"}, "z has columns that depend on each other"),
         ({"y": np.full(500, np.nan)}, "y is NaN or infinite in 500 of 500 rows"),
         ({"a": np.zeros(500)}, "a is 0 in every row"),
