@@ -31,21 +31,24 @@ lint: env
 	"$(VENV)"/bin/nbstripout --keep-id --verify index.ipynb $$(find chapters -name '*.ipynb' -not -path '*/.*')
 
 unit: env ## the package, the frame, the rules of the notebooks
-	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup --ignore tests/book/test_site.py --ignore tests/book/test_pdf.py
+	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup --ignore tests/book/test_site.py --ignore tests/book/test_pdf.py --ignore-glob 'tests/book/test_*_page.py'
 
 notebooks: env ## every notebook under nbval
 	"$(VENV)"/bin/pytest --nbval-lax -n $(JOBS) --dist loadscope -p no:cacheprovider index.ipynb chapters
 
 site: book ## the built site in a browser, and printed
-	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup tests/book/test_pdf.py tests/book/test_site.py
+	"$(VENV)"/bin/pytest -n $(JOBS) --dist loadgroup tests/book/test_pdf.py tests/book/test_site.py tests/book/test_*_page.py
 
 pdf: book ## the whole book as one PDF
 	"$(VENV)"/bin/python scripts/pdf.py
 
-evidence: env ## pages with five other seeds, coverage of intervals, mutants of the estimators
-	"$(VENV)"/bin/python scripts/evidence.py
+evidence: env ## parity, coverage, five other seeds, costs, speed, mutants: the records in evidence/
+	"$(VENV)"/bin/python scripts/parity.py
 	"$(VENV)"/bin/python scripts/coverage_ledger.py
-	"$(VENV)"/bin/python scripts/mutation.py
+	"$(VENV)"/bin/python scripts/evidence.py
+	"$(VENV)"/bin/python scripts/page_costs.py
+	"$(VENV)"/bin/python scripts/speed.py $(PEERS:%=--python %)
+	"$(VENV)"/bin/python scripts/mutation.py --record
 
 data: env ## extract the data that ship from the packages that carry them
 	"$(VENV)"/bin/python scripts/extract_data.py open_bandit films
