@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,10 +16,8 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, Route
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-# Another site can be looked at with BOOK_SOURCE, the folder that holds its _toc.yml and _build.
-SOURCE = Path(os.environ.get("BOOK_SOURCE", ROOT))
-SITE = SOURCE / "_build" / "html"
+from .conftest import SITE, SOURCE
+
 BOOK = [f"{name}.html" for name in parse_toc_yaml(SOURCE / "_toc.yml")]
 PAGES = [*BOOK, "search.html"]
 # One worker looks at a page for all the tests that share its visit (pytest --dist loadgroup).
@@ -54,7 +49,9 @@ ONE_OF_EACH_KIND = """() => {
     look('.highlight pre span', box, word => word.textContent.length > 1);  // no single letter
     const plain = node => node.firstElementChild === null;
     look('article td', cell => cell.closest('tr').className + plain(cell), () => true);
+    look('.glossary-list > *', node => node.querySelectorAll('a, .math').length, () => true);
     look('.bd-sidebar-primary li:not(.current) > a', () => '', () => true);
+    look('article.entry', entry => entry.dataset.verdict, () => true);
     for (const node of spare) {
         if (node.matches('pre span')) node.replaceWith(node.textContent);
         else if (node.matches('a')) node.closest('li').remove();
@@ -70,32 +67,6 @@ CHANGE_MODE = """async mode => {
     document.documentElement.dataset.mode = document.documentElement.dataset.theme = mode;
     await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""
-
-
-class Silent(SimpleHTTPRequestHandler):
-    """The standard file server without its log."""
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
-def site() -> Iterator[str]:
-    if not (SITE / "index.html").exists():
-        pytest.fail(f"{SITE} holds no site. Build it first: python scripts/build.py")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(SITE))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context
-    context.close()
 
 
 def outside_requests(page: Page, url: str) -> list[str]:
