@@ -98,7 +98,11 @@ def binary(name: str, x: Any) -> Array:
 
 
 def design(name: str, X: Any) -> Array:
-    """Return covariates as an (n, p) array, one column for a vector; no intercept is added."""
+    """Return covariates as an (n, p) array, one column for a vector; no intercept is added.
+
+    Parameters: `name` of the argument, for the error; `X` (n,), (n, p) or a DataFrame of numbers.
+    Raises ValueError for NaN, text, more than two dimensions.
+    """
     return numbers(name, X).reshape(-1, 1) if np.ndim(X) == 1 else numbers(name, X, ndim=2)
 
 

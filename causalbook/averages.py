@@ -15,8 +15,9 @@ def mean_of(
 
     $$\hat\theta = \frac1n \sum_i s_i, \qquad \psi_i = s_i - \hat\theta$$
 
-    Parameters: `scores` (n,), in the unit of the estimand; `cluster` (n,) labels; `sample` names
-    the rows (by default a hash of the scores).
+    Parameters: `scores` (n,), in the unit of the estimand; `estimand` and `method`, how to call
+    what is estimated; `cluster` (n,) labels; `sample` names the rows (by default a hash of the
+    scores).
     Raises ValueError for NaN, strings, an empty array, unequal lengths.
     Source: Hampel (1974), the influence curve of the mean.
     """
@@ -41,8 +42,8 @@ def ratio_of(
     $$\hat\theta = \frac{\sum_i u_i}{\sum_i v_i}, \qquad
       \psi_i = \frac{u_i - \hat\theta v_i}{\bar v}$$
 
-    Parameters: `numerator` u and `denominator` v, both (n,); `cluster` (n,) labels; `sample`
-    names the rows (by default a hash of the numerator).
+    Parameters: `numerator` u and `denominator` v, both (n,); `estimand`, `method` and `cluster` as
+    in `mean_of`; `sample` names the rows (by default a hash of the numerator).
     Raises ValueError for NaN, strings, unequal lengths, a denominator that sums to 0.
     Source: the delta method; Cochran (1977, chapter 6).
     """

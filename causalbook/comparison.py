@@ -67,6 +67,8 @@ def compare(*estimates: Estimate, truth: float | None = None, level: float = 0.9
     Columns: estimand, value, se, low, high, n; with `truth` also error (value - truth) and
     covers (is the truth in the interval), which are NaN where there is no standard error: the
     notes, in the table's `attrs["notes"]`, say why.
+
+    Parameters: the estimates; `truth` in their unit, where it is known; `level` of the intervals.
     Raises ValueError without an estimate.
     """
     import pandas as pd

@@ -59,7 +59,7 @@ def linear(X: Any, y: Any, *, where: Any = None) -> Fitted:
 
     Parameters: `X` (n, p) covariates without a column for the intercept; `y` (n,) outcomes;
     `where` (n,) True for the rows that are fitted, such as one arm (all rows are predicted).
-    Raises ValueError as `Linear` does.
+    Raises ValueError as `Linear` does. Source: least squares; its influence is in `Fitted`.
     """
     return _fitted(Linear(), X, "y", y, where)
 

@@ -41,9 +41,9 @@ def decide(profit: Estimate, *, units: float, level: float = 0.95) -> Decision:
 
     `profit` is the profit of acting, less that of not acting, in money for one unit: an effect in
     money less a cost, as in `margin * effect - cost`; `units` is N, how many units the decision
-    concerns. The unknown profit m is taken as normal around the estimate with its standard error:
-    what a flat prior makes of a large sample. It knows nothing of bias: an estimate that is wrong
-    gives a wrong decision with a small regret.
+    concerns; `level` is that of the interval. The unknown profit m is taken as normal around the
+    estimate with its standard error: what a flat prior makes of a large sample. It knows nothing of
+    bias: an estimate that is wrong gives a wrong decision with a small regret.
 
     Raises ValueError for a profit that is no Estimate, has no standard error or one of zero, and
     for `units` that are not positive. Source: Raiffa and Schlaifer (1961), expected opportunity

@@ -50,7 +50,8 @@ def interrupted_series(
     Raises ValueError for NaN, unequal lengths, times that are not evenly spaced and rising, fewer
     than three times before or two from the start on, columns that depend on each other, more
     coefficients than times, lags outside 0 to T - 1.
-    Source: Bernal, Cummins and Gasparrini (2017), the model; Newey and West (1987), the error.
+    Source: Lopez Bernal, Cummins and Gasparrini (2017), the model; Newey and West (1987), the
+    error.
     """
     outcome, t = numbers("y", y), numbers("time", time)
     same_length(y=outcome, time=t)

@@ -32,8 +32,10 @@ def write_shop(
     nobody sees, in the same rows) and `events/` (the raw log of these visits, by `raw_events`).
     Memory is that of one part, time is linear in the users. A part depends on the seed and its
     number alone: a longer shop begins as a shorter one does. The truth is that of all users
-    together. `n_users`, from 2; the switches are those of `funnel_shop` and `raw_events`.
+    together.
 
+    Parameters: `folder`; `n_users`, from 2; the switches are those of `funnel_shop` and
+    `raw_events`.
     Raises ValueError for a folder that holds files already, fewer than two users, or as
     `funnel_shop` and `raw_events` do. Source: ours.
     """

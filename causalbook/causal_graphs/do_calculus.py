@@ -100,7 +100,7 @@ def identify(graph: Graph, a: Names, y: Names) -> Identification:
     which is complete: where it finds none there is none. Latent nodes and bidirected edges enter
     through the latent projection.
 
-    Parameters: `a` and `y`, one observed node or several.
+    Parameters: `graph`; `a` and `y`, one observed node or several.
     Raises ValueError where a or y is latent or unknown, or where they overlap.
     Source: Pearl (1995); Tian and Pearl (2002); Shpitser and Pearl (2006, figure 3).
     """

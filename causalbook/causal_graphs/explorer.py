@@ -51,6 +51,8 @@ def explore(graph: Graph, x: str, y: str) -> Explorer:
     `graph.d_separated(x, y, given)`, and each path with what opens or blocks it. Arrows on open
     paths are thick. Latent nodes are no buttons, since no data hold them. It needs no network and
     no kernel.
+
+    Parameters: `graph`; `x` and `y`, two of its nodes.
     Raises ValueError for more than 6 such nodes or more than 20 paths, and if x is y.
     """
     if x == y:

@@ -47,8 +47,9 @@ def ipw(
     was likely.
 
     Parameters: `y` (n,) outcomes; `a` (n,) 0 or 1; `e` (n,) probabilities of a = 1: an array is
-    taken as known, a `Fitted` as estimated, and its influence is added. `clip` = (low, high) moves
-    propensities into that range, with a note of how many. `cluster` (n,) labels.
+    taken as known, a `Fitted` as estimated, and its influence is added. `estimand` "ATE", "ATT" or
+    "ATO"; `normalize` False for Horvitz-Thompson. `clip` = (low, high) moves propensities into that
+    range, with a note of how many. `cluster` (n,) labels.
     Raises ValueError for NaN, unequal lengths, one arm, propensities not in (0, 1) (for the
     ATT a control may have e = 0).
     Warns where the weights leave an arm with less than half of its rows and fewer than 50.

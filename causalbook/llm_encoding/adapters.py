@@ -45,6 +45,9 @@ def merge_adapters(network: Module) -> Module:
     r"""Add each adapter to the weights beside it, in place: $W \leftarrow W + (\alpha / r) B A$.
 
     The network computes the same with no layer more than at first. Returns the network.
+
+    Parameters: `network`, as `add_adapters` left it and training changed it.
+    Source: Hu et al. (2022), on merging.
     """
     import torch
 

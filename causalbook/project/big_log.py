@@ -25,6 +25,8 @@ def watched_rates() -> Array:
     r"""Return the exact chance (20, 6) that film a is watched in context x, in arm 0.
 
     $$q(x, a) = .35 + .05\,\big((x + a) \bmod 6\big)$$
+
+    Source: ours.
     """
     x, a = np.indices((N_CONTEXTS, N_ACTIONS))
     rates: Array = 0.35 + 0.05 * ((x + a) % N_ACTIONS).astype(np.float64)
@@ -32,9 +34,11 @@ def watched_rates() -> Array:
 
 
 def big_log_policy() -> TablePolicy:
-    """Return the policy that wrote the log: a favourite in each context, and two fifths of chance.
+    r"""Return the policy that wrote the log: a favourite in each context, and two fifths of chance.
 
-    Its favourite is never the best action.
+    $$\pi_0(a \mid x) = .6\; 1\{a = (2 - x) \bmod 6\} + .4 / 6$$
+
+    Its favourite is never the best action. Source: ours.
     """
     favourite = np.eye(N_ACTIONS)[(2 - np.arange(N_CONTEXTS)) % N_ACTIONS]
     return TablePolicy(dict(zip(CONTEXTS, favourite, strict=True))).explore(0.4)
@@ -44,6 +48,9 @@ def big_log_value(policy: TablePolicy) -> float:
     r"""Return the exact value of a policy in the log's world, both arms taken together.
 
     $$V(\pi) = \frac{1}{20} \sum_x \sum_a \pi(a \mid x)\, q(x, a) + .01 / 2$$
+
+    Parameters: `policy` over the log's contexts. Raises ValueError for one that lacks a context.
+    Source: ours.
     """
     return float((policy.of(CONTEXTS) * watched_rates()).sum() / N_CONTEXTS + LIFT / 2)
 
@@ -91,8 +98,10 @@ def big_log_part(part: int, *, seed: int) -> pd.DataFrame:
 def write_big_log(folder: str | Path, parts: int, *, seed: int) -> None:
     """Write the first `parts` million rows of the log as parquet files, one a million.
 
-    A folder holds what `big_log_part` returns, and memory what one part needs. Raises ValueError
-    as that does, and for no parts.
+    A folder holds what `big_log_part` returns, and memory what one part needs.
+
+    Parameters: `folder`, made if it is not there; `parts`, from 1; `seed`, as in `big_log_part`.
+    Raises ValueError as that does, and for no parts. Source: ours.
     """
     if not isinstance(parts, (int, np.integer)) or parts < 1:
         raise ValueError(f"parts is {parts!r}: pass how many million rows to write, from 1")

@@ -74,10 +74,12 @@ def policy_sums(engine: Engine, table: Any, target: pd.DataFrame) -> pd.DataFram
 
 
 def add_sums(*sums: pd.DataFrame) -> pd.DataFrame:
-    """Add up the sums of several days, or shops: what one scan of all their rounds would give.
+    r"""Add up the sums of several days, or shops: what one scan of all their rounds would give.
+
+    $$S_b = \sum_j S_b^{(j)} \quad\text{for each bucket } b, \qquad top_b = \max_j top_b^{(j)}$$
 
     Parameters: what `policy_sums` returned for disjoint sets of rounds and one target.
-    Raises ValueError for none, and for sums that were made for different targets.
+    Raises ValueError for none, and for sums that were made for different targets. Source: ours.
     """
     if len({part.attrs.get("target") for part in sums}) > 1:
         raise ValueError("sums were made for different targets: add up those of one policy alone")

@@ -19,7 +19,8 @@ def pair_keys(sites: int, *, seed: int) -> npt.NDArray[np.int64]:
     """Draw a secret for each pair of sites: (sites, sites), symmetric; site i knows row i alone.
 
     Parameters: `sites`, from 2; `seed`, so that a page repeats: real sites agree on their secrets
-    by a key exchange that nobody else can follow. Source: Bonawitz et al. (2017).
+    by a key exchange that nobody else can follow. Raises ValueError for fewer sites.
+    Source: Bonawitz et al. (2017).
     """
     if sites < 2:
         raise ValueError(f"sites is {sites}: a sum hides its parts only from two on")
@@ -59,10 +60,13 @@ def mask(sums: Any, site: int, keys: Any) -> Words:
 
 
 def unmask(uploads: Sequence[Words]) -> Array:
-    """Add what all sites sent: the masks cancel, and the sums of all are left.
+    r"""Add what all sites sent: the masks cancel, and the sums of all are left.
+
+    $$\sum_i m_i \bmod 2^{64} = \sum_i x_i$$
 
     Parameters: `uploads`, the masked sums of every site; without one of them the rest is noise.
     Raises ValueError for tables of unequal shape, and of anything but words of 64 bits.
+    Source: Bonawitz et al. (2017).
     """
     if len({table.shape for table in uploads}) != 1:
         raise ValueError(f"uploads have shapes {[t.shape for t in uploads]}: pass equal tables")

@@ -23,6 +23,9 @@ def recommend_items(
     Returns user, rank, item, title, shelf, `gain` (estimated profit over the empty slot, in money)
     and `shown` (the chance that the policy fills the slot with this shelf). Within a shelf, items
     go by how often they were bought after being shown: nothing here estimates effects of items.
+
+    Parameters: `warehouse`; `policy` and `learned`, over the same contexts; `shelves`, the name of
+    each action; `k` items a user. Source: ours.
     """
     import pandas as pd
 

@@ -73,7 +73,8 @@ def weight_cost(policy: Any, target: Any) -> Array:
     One over its mean is the share of rounds that are effective (Kish); infinite where the target
     wants what the policy never shows.
 
-    Parameters: `policy` (C, K), `target` (C, K), probabilities. Source: Kish (1965).
+    Parameters: `policy` (C, K), `target` (C, K), probabilities.
+    Raises ValueError for NaN and unequal lengths. Source: Kish (1965).
     """
     pi_0, pi = numbers("policy", policy, ndim=2), numbers("target", target, ndim=2)
     same_length(policy=pi_0, target=pi)

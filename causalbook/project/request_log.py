@@ -167,7 +167,13 @@ def draw_action(salt: bytes, impression: str, p: Sequence[float]) -> int:
 
 
 def arm_of(experiment: str, user: int, share: float) -> int:
-    """Arm of a user, 1 for a `share` of all: from the names alone, the same on every server."""
+    r"""Arm of a user, 1 for a `share` of all: from the names alone, the same on every server.
+
+    $$\text{arm} = 1\{H(\text{experiment}, \text{user}) < \text{share} \cdot 2^{64}\}$$
+
+    Parameters: `experiment`, its name; `user`; `share` of users in arm 1.
+    Source: ours; a keyed hash in place of a draw.
+    """
     return int(int.from_bytes(_hash(b"", f"{experiment}/{user}", b"arm")) < share * 2.0**64)
 
 

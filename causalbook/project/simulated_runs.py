@@ -29,7 +29,10 @@ def old_policy(world: World, exploration: float) -> Array:
     $$\pi_0 = (1 - \epsilon)\, \text{rule} + \epsilon\, \text{coin}$$
 
     The rule shows the candidate to those whom today's shop shows it more often than not, which is
-    where a purchase is near, and never to others. The coin: the candidate or nothing. Source: ours.
+    where a purchase is near, and never to others. The coin: the candidate or nothing.
+
+    Parameters: `world` of `funnel_shop`; `exploration` epsilon, the share of visits for the coin.
+    Source: ours.
     """
     there: Any = world.potential
     e = there["propensity"].to_numpy()[:, None]
@@ -40,7 +43,11 @@ def old_policy(world: World, exploration: float) -> Array:
 
 
 def simulate_log(config: RunConfig) -> Tables:
-    """Run the old recommender on the shop's visitors; return the tables of the warehouse."""
+    """Run the old recommender on the shop's visitors; return the tables of the warehouse.
+
+    Parameters: `config`, which says how many users, with what `exploration` and `seed`.
+    Raises ValueError as `funnel_shop` does. Source: ours.
+    """
     world = funnel_shop(config.users, seed=config.seed)
     pi = old_policy(world, config.exploration)
     log = _with_items(collect(world, pi, seed=config.seed), config.seed)
@@ -52,8 +59,9 @@ def simulate_test(
 ) -> Tables:
     """Split new visitors by lot between two policies; return the tables, `experiments` with them.
 
-    Parameters: `arms`, the policies of arm 0 and arm 1; `per_arm` visitors of each, in the mean;
-    `name` of the experiment. Raises ValueError for more visitors than this simulation draws.
+    Parameters: `config` of the run; `arms`, the policies of arm 0 and arm 1; `per_arm` visitors of
+    each, in the mean; `name` of the experiment.
+    Raises ValueError for more visitors than this simulation draws. Source: ours.
     """
     n = 2 * per_arm
     if n > MOST:

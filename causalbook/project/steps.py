@@ -32,6 +32,9 @@ def reward_rounds(warehouse: Warehouse, config: RunConfig) -> Any:
     $$r = \text{margin} \cdot y - \text{cost} \cdot 1\{a > 0\}$$
 
     Columns as `Warehouse.rounds` has them, and `bought` (0/1): whether the outcome came at all.
+
+    Parameters: `warehouse`; `config`, which names outcome, measure, window, margin and cost.
+    Source: ours.
     """
     came = warehouse.rounds(config.outcome, window=config.window, measure=config.measure)
     log = came.anti_join(warehouse.table("experiments"), "user").filter(lambda t: t["complete"])
@@ -41,7 +44,13 @@ def reward_rounds(warehouse: Warehouse, config: RunConfig) -> Any:
 
 
 def halves(rounds: Any) -> tuple[Any, Any]:
-    """Split by bucket of the user: one half teaches, the other judges what was learned."""
+    r"""Split by bucket of the user: one half teaches, the other judges what was learned.
+
+    $$i \in \text{half } b(u_i) \bmod 2$$
+
+    Parameters: `rounds`, an Ibis table with a column bucket. Returns the even half, then the odd
+    one: all rounds of a user are in one of them. Source: ours.
+    """
     even = rounds["bucket"] % 2 == 0
     return rounds.filter(even), rounds.filter(~even)
 
@@ -91,8 +100,11 @@ def check_log(warehouse: Warehouse, rounds: Any, spoilt: float) -> pd.DataFrame:
 def identify_effect(config: RunConfig) -> Identification:
     """Find the effect of the slot in the declared graph; refuse a graph from which it cannot be.
 
+    Parameters: `config`, whose `graph` and `latent` are read: shown is the treatment, profit the
+    outcome.
     Raises ValueError where the effect is not identified, and where the propensity does not close
     the back doors: this run adjusts by weighting with it.
+    Source: as `identify`.
     """
     graph = Graph(config.graph, config.latent)
     found = identify(graph, "shown", "profit")

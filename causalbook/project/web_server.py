@@ -26,8 +26,8 @@ def serve(
     """Run the service until it is stopped.
 
     Parameters: `policies`, files that `TablePolicy.save` wrote; `folder` of the log; `items`, a
-    JSON file with a list of item numbers, one for each action; the rest as in `create_app` and
-    `RequestLog`. Raises ValueError as these do. Source: ours.
+    JSON file with a list of item numbers, one for each action; `host` and `port` to listen on; the
+    rest as in `create_app` and `RequestLog`. Raises ValueError as these do. Source: ours.
     """
     import uvicorn
 

@@ -79,10 +79,13 @@ def recall(recommended: Any, relevance: Any) -> Estimate:
 
 
 def coverage(recommended: Any, n_items: int) -> float:
-    """Share of the catalogue that is in somebody's list: no average over users, so no error.
+    r"""Share of the catalogue that is in somebody's list: no average over users, so no error.
+
+    $$\mathrm{coverage} = \frac{|\bigcup_u L_u|}{n_{\text{items}}}$$
 
     Parameters: `recommended` (n, k) item numbers, -1 for none; `n_items` in the catalogue.
     Raises ValueError for numbers outside the catalogue, an item twice in a list.
+    Source: Herlocker et al. (2004), on coverage.
     """
     listed = _lists(recommended, n_items)
     return len(np.unique(listed[listed >= 0])) / n_items

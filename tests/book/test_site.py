@@ -52,6 +52,7 @@ ONE_OF_EACH_KIND = """() => {
     look('.glossary-list > *', node => node.querySelectorAll('a, .math').length, () => true);
     look('.bd-sidebar-primary li:not(.current) > a', () => '', () => true);
     look('article.entry', entry => entry.dataset.verdict, () => true);
+    look('.api-entry', entry => entry.querySelector('dl') !== null, () => true);
     for (const node of spare) {
         if (node.matches('pre span')) node.replaceWith(node.textContent);
         else if (node.matches('a')) node.closest('li').remove();
