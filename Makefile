@@ -46,9 +46,9 @@ evidence: env ## parity, coverage, five other seeds, costs, speed, mutants: the 
 	"$(VENV)"/bin/python scripts/parity.py
 	"$(VENV)"/bin/python scripts/coverage_ledger.py
 	"$(VENV)"/bin/python scripts/evidence.py
-	"$(VENV)"/bin/python scripts/page_costs.py
 	"$(VENV)"/bin/python scripts/speed.py $(PEERS:%=--python %)
 	"$(VENV)"/bin/python scripts/mutation.py --record
+	"$(VENV)"/bin/python scripts/page_costs.py
 
 course: env ## student and instructor notebooks in _build/course (PART=estimators; SEED=7: the final project)
 	"$(VENV)"/bin/python scripts/course.py $(if $(SEED),--seed $(SEED)) $(if $(PART),--part $(PART))

@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first i
 
 import numpy as np
 import pandas as pd
-from turns import seconds
+from turns import keep, seconds
 
 from causalbook.estimators import group_time_att
 
@@ -76,6 +76,8 @@ def main() -> None:
         print(f"{name:11} {value:.12f} ({se:.6e})")
     ours, theirs = seconds(lambda: package(frame), lambda: peer(frame), repeats=3)
     units = frame["unit"].nunique()
+    work = f"every ATT(g, t) with its error, {units:,} units at 10 times"
+    keep(work, {"causalbook": ours, "csdid": theirs}, peers=["csdid"], clock="processor")
     print(f"{units:,} units: causalbook {ours:.2f} s, csdid {theirs:.2f} s: {theirs / ours:.0f}x")
 
 

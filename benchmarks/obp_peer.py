@@ -27,7 +27,7 @@ from obp.ope import (
     SelfNormalizedInverseProbabilityWeighting,
 )
 from off_policy import package, world
-from turns import seconds
+from turns import keep, seconds
 
 from causalbook.estimators import Log
 
@@ -62,6 +62,8 @@ def main() -> None:
         lambda: package(log, pi, q),
         lambda: package(Log(action, reward, pscore), pi, q),
     )
+    work = f"IPS, SNIPS and DR, {rounds:,} rounds, 10 actions (obp: no errors)"
+    keep(work, {"causalbook": fast, "obp": slow}, peers=["sb-obp"], clock="processor")
     print(
         f"{rounds:,} rounds: obp {slow:.3f} s, package {fast:.3f} s, ratio {slow / fast:.2f}; "
         f"with the log read anew {fresh:.3f} s, ratio {slow / fresh:.2f}"

@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first i
 
 import numpy as np
 from linearmodels.iv import IV2SLS
-from turns import seconds
+from turns import keep, seconds
 
 from causalbook.estimators import two_stage_least_squares
 
@@ -54,6 +54,9 @@ def main() -> None:
     for side, (value, se) in {"package": package(*arguments), "peer": peer(*arguments)}.items():
         print(f"{side:8} {value:.12f} ({se:.6e})")
     fast, slow = seconds(lambda: package(*arguments), lambda: peer(*arguments), repeats=3)
+    work = f"2SLS with robust errors, {rows:,} rows, {COVARIATES} covariates, 2 instruments"
+    sides = {"causalbook": fast, "linearmodels": slow}
+    keep(work, sides, peers=["linearmodels"], clock="processor")
     print(
         f"{rows:,} rows, {COVARIATES} covariates, 2 instruments, HC0: package {fast:.2f} s, "
         f"linearmodels {slow:.2f} s, ratio {slow / fast:.1f}"

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from turns import seconds
+from turns import keep, seconds
 
 from causalbook.estimators import did
 
@@ -59,6 +59,8 @@ def main() -> None:
     a, b = ours(frame), theirs(frame)
     print(f"did      {a[0]:.10f}  se {a[1]:.10f}\npyfixest {b[0]:.10f}  se {b[1]:.10f}")
     mine, peer = seconds(lambda: ours(frame), lambda: theirs(frame), clock=perf_counter)
+    work = f"two-way fixed effects, clustered errors, {rows:,} rows"
+    keep(work, {"causalbook": mine, "pyfixest": peer}, peers=["pyfixest"], clock="wall")
     print(
         f"{rows:,} rows, {os.cpu_count()} cores: did {mine:.3f} s, pyfixest {peer:.3f} s, "
         f"ratio {mine / peer:.2f}"

@@ -6,4 +6,4 @@ from causalbook.comparison import compare, contrast
 from causalbook.estimate import Estimate
 
 __all__ = ["Estimate", "compare", "contrast", "datasets", "mean_of", "ratio_of"]
-__version__ = "0.7.0"
+__version__ = "0.8.0"

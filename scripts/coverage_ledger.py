@@ -3,8 +3,8 @@
     python scripts/coverage_ledger.py [REPLICATIONS]
 
 Worlds, sizes and seeds are those of tests/test_coverage.py, fixed before anything was run. Prints
-one row a world and writes them to _build/evidence/coverage.csv; a row that leaves the band (the
-central 99.9% of a binomial count) makes the run fail.
+one row a world and keeps them in evidence/coverage.json; a row that leaves the band (the central
+99.9% of a binomial count) makes the run fail.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from time import perf_counter
 
 import pandas as pd
+import records
 from scipy.stats import binom
 from tqdm import tqdm
 
@@ -31,6 +33,7 @@ def count(index: int, replications: int) -> int:
 
 def main(replications: int) -> None:
     """Run all worlds side by side, print and save the ledger."""
+    start = perf_counter()
     low, high = binom.interval(0.999, replications, 0.95)
     worlds = range(len(ledger.WORLDS))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -46,10 +49,11 @@ def main(replications: int) -> None:
         },
         index=pd.Index([world.__name__ for world in ledger.WORLDS], name="world"),
     )
-    folder = ROOT / "_build" / "evidence"
-    folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / "coverage.csv")
     print(table.to_string())
+    rows = table.reset_index()[["world", "covered", "inside"]].to_dict("records")
+    band = [int(low), int(high)]
+    took = perf_counter() - start
+    records.save("coverage", rows, seconds=took, replications=replications, band=band)
     if not table["inside"].all():
         raise SystemExit(1)
 

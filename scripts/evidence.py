@@ -3,7 +3,8 @@
     python scripts/evidence.py [PAGE.ipynb ...]
 
 A page has one SEED. If its statements held for that one alone, they would be anecdotes. Prints
-one line a page and seed, and exits with 1 if a check fails.
+one line a page and seed, and exits with 1 if a check fails. A run of all pages is kept in
+evidence/seeds.json.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import nbformat
+import records
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tqdm import tqdm
@@ -35,8 +39,21 @@ def run(path: Path, seed: int) -> str | None:
     return None
 
 
-def main(pages: list[Path]) -> None:
+def by_page(told: list[tuple[str, int, bool]]) -> list[dict[str, Any]]:
+    """One row a page: the seeds for which all its checks hold, and those for which one fails."""
+    return [
+        {
+            "page": page,
+            "held": [seed for name, seed, held in told if held and name == page],
+            "failed": [seed for name, seed, held in told if not held and name == page],
+        }
+        for page in dict.fromkeys(name for name, _, _ in told)
+    ]
+
+
+def main(pages: list[Path], *, keep: bool) -> None:
     """Run the pages that have a seed with each of the five others, side by side."""
+    start, told = perf_counter(), []
     seeded = [path for path in pages if "SEED = " in path.read_text(encoding="utf-8")]
     runs = [(path, seed) for path in seeded for seed in SEEDS]
     failed = 0
@@ -45,11 +62,16 @@ def main(pages: list[Path]) -> None:
         bar = tqdm(zip(runs, problems, strict=True), total=len(runs), unit="run", disable=None)
         for (path, seed), problem in bar:
             failed += problem is not None
-            tqdm.write(f"{path.relative_to(ROOT)} seed {seed}: {problem or 'holds'}")
+            page = path.relative_to(ROOT).as_posix()
+            told.append((page.removesuffix(".ipynb"), seed, problem is None))
+            tqdm.write(f"{page} seed {seed}: {problem or 'holds'}")
+    if keep:
+        records.save("seeds", by_page(told), seconds=perf_counter() - start)
     if failed:
         raise SystemExit(1)
 
 
 if __name__ == "__main__":
     named = [Path(name).resolve() for name in sys.argv[1:]]
-    main(named or sorted(ROOT.glob("chapters/**/*.ipynb")))
+    found = sorted(ROOT.glob("chapters/*/*.ipynb"))
+    main(named or found, keep=not named)

@@ -1,12 +1,13 @@
 """Mutate every arithmetic operator of the estimators: a test must fail for each mutant.
 
-    python scripts/mutation.py [--share N] [MODULE ...]
+    python scripts/mutation.py [--share N] [--record] [MODULE ...]
 
 For each function of the modules each + - * / // ** % @ (also in +=), each unary minus and each
 comparison of numbers is replaced in turn, then the tests that name one of the module's public
 functions run until one fails. What lies in the text of a message does not count. Survivors stand
 in scripts/survivors.toml, each with its reason; a survivor without one, or one that no longer
-survives, makes the run fail. `--share N` takes every N-th mutant.
+survives, makes the run fail. `--share N` takes every N-th mutant, `--record` keeps a run of
+all modules in evidence/mutation.json.
 
 Tests are collected once. A mutant is made in a forked child, which exchanges the code of the
 function in place and runs them.
@@ -27,11 +28,13 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from time import perf_counter
+from typing import Any, NoReturn
 
 os.environ["CI"] = "1"  # hypothesis: the same examples for every mutant
 
 import pytest
+import records
 from tqdm import tqdm
 
 import causalbook
@@ -324,22 +327,50 @@ def explained() -> dict[tuple[str, str, str, str, int], str]:
     }
 
 
+def by_module(every: list[Mutant], fate: list[bool]) -> list[dict[str, Any]]:
+    """One row a module: mutants that were tried, and those that survive."""
+    pairs, known = list(zip(every, fate, strict=True)), explained()
+    return [
+        {
+            "module": module,
+            "tried": sum(m.module == module for m in every),
+            "survivors": [
+                {
+                    "function": m.function,
+                    "line": m.line,
+                    "change": m.change,
+                    "why": known.get(m.key, "not explained"),
+                }
+                for m, dead in pairs
+                if m.module == module and not dead
+            ],
+        }
+        for module in dict.fromkeys(m.module for m in every)
+    ]
+
+
 def main() -> None:
     """Run the mutants, print the survivors, exit with 1 if one is unexplained."""
     parser = argparse.ArgumentParser()
     parser.add_argument("modules", nargs="*", default=MODULES)
     parser.add_argument("--share", type=int, default=1)
+    parser.add_argument("--record", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     chosen = parser.parse_args()
+    if chosen.record and chosen.modules != MODULES:
+        parser.error("a record is one of all modules")
     os.chdir(ROOT)
-    known = explained()
+    start, known = perf_counter(), explained()
     every: list[Mutant] = [m for module in chosen.modules for m in mutants(module)]
-    every = every[:: chosen.share]
+    total, every = len(every), every[:: chosen.share]
     # A sample is drawn by the tests, which find out by themselves whether they pass.
     control: list[Mutant | None] = [] if chosen.share > 1 else [None]
     fate = fates([*control, *every], chosen.jobs)
     if control and fate.pop(0):
         raise SystemExit("a test fails without a mutant: mend it first")
+    if chosen.record:
+        rows, took = by_module(every, fate), perf_counter() - start
+        records.save("mutation", rows, seconds=took, share=chosen.share, mutants=total)
     alive = {m.key: m for m, dead in zip(every, fate, strict=True) if not dead}
     unexplained = [key for key in alive if key not in known]
     risen = [m.key for m, dead in zip(every, fate, strict=True) if dead and m.key in known]

@@ -28,7 +28,7 @@ FORGES = ("BOOK_REPOSITORY", "BOOK_BRANCH", "GITHUB_REPOSITORY", "GITHUB_SERVER_
 
 def make_book(folder: Path, text: str, code: str) -> None:
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("_ext", "_static", "_templates"):
+    for name in ("_ext", "_static", "_templates", "scripts"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / "_toc.yml").write_text(TOC)
     (folder / "references.bib").write_text(BIB)

@@ -122,7 +122,7 @@ See {entry}`S0-002`.
 def make_book(folder: Path, tags: list[list[str]]) -> None:
     """Make a book of a notebook with tagged cells and, if its toc says so, a companion."""
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("_ext", "_static", "_templates"):
+    for name in ("_ext", "_static", "_templates", "scripts"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / "references.bib").write_text("")
     (folder / "index.md").write_text("# A tiny book\n\nSee {entry}`S0-001`.\n")
