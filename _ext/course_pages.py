@@ -104,7 +104,7 @@ class Syllabus(SphinxDirective):
         """Write a row a session, with its minutes."""
         self.env.note_dependency(str(SYLLABI))
         course = syllabi()[self.arguments[0]]
-        heads = ["", "session", f"pages, read {course['read']}", "minutes", "then", "in class"]
+        heads = ["no.", "session", f"pages, read {course['read']}", "minutes", "then", "in class"]
         rows = [f"| {' | '.join(heads)} |", "|---:|---|---|---:|---:|---|"]
         total = [0, 0]
         for number, session in enumerate(course["sessions"], 1):

@@ -161,6 +161,6 @@ def test_ten_links_lead_to_a_cell_that_is_in_view(browser: Browser, site: str) -
             assert cell.locator("pre").first.is_visible(), f"{other.url}: still folded"
             back = str(cell.locator(".entry-back a").first.get_attribute("href"))
             address, _, entry = back.partition("#")
-            assert address.endswith("appendix/companion.html")
+            assert address.endswith("companion.html")
             assert page.locator(f"article#{entry}").is_visible()
             other.close()
