@@ -176,6 +176,10 @@ def seeds(record: Record, _: str) -> list[str]:
         f"{r['page']} ({', '.join(map(str, r['failed']))})" for r in record["rows"] if r["failed"]
     ]
     told = f"Failed: {'; '.join(failed)}." if failed else "No check of any page failed."
+    later = [r for r in record["rows"] if "commit" in r]
+    if later:
+        told += f" {plural(len(later), 'page')} ran again, after a change, at "
+        told += ", ".join(sorted({f"`{r['commit']}`" for r in later})) + "."
     return [told, *table(["Part", "Pages", "Runs that hold", "Runs that fail"], rows, 3)]
 
 

@@ -137,6 +137,21 @@ def save(
     (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
 
+def replace(name: str, rows: list[dict[str, Any]], about: list[str]) -> None:
+    """Put rows of some pages, measured again, into a record; each says when and at which commit."""
+    record = load(name)
+    if record is None:
+        raise SystemExit(f"evidence/{name}.json is not there: run the whole first")
+    again = {
+        row["page"]: row | {"date": date.today().isoformat(), "commit": commit()} for row in rows
+    }
+    kept = [again.pop(row["page"], row) for row in record["rows"]]
+    record["rows"] = [*kept, *again.values()]
+    record["files"] |= {path: text for path, text in files(name).items() if path in about}
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    (ROOT / "evidence" / f"{name}.json").write_text(text, encoding="utf-8")
+
+
 def load(name: str, folder: Path = ROOT / "evidence") -> dict[str, Any] | None:
     """Read a record; None where nothing was measured."""
     path = folder / f"{name}.json"

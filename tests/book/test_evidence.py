@@ -282,3 +282,27 @@ def test_pages_without_a_record_can_be_told():
     _, new = records.changed("pages", record)
     notebooks = {f"{page.name}.ipynb" for page in book_files.pages() if page.notebook}
     assert notebooks - {"index.ipynb"} <= set(new)
+
+
+def test_pages_run_again_take_the_place_of_their_rows(tmp_path, monkeypatch):
+    """A page mended since the long run need not wait for the next one, and the record says so."""
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "chapters/part").mkdir(parents=True)
+    for name in "abc":
+        page = tmp_path / f"chapters/part/{name}.ipynb"
+        page.write_text(json.dumps({"cells": [{"cell_type": "code", "source": [name]}]}))
+    monkeypatch.setattr(records, "ROOT", tmp_path)
+    monkeypatch.setattr(records, "commit", lambda: "abcdef1")
+    monkeypatch.setattr(records, "load", lambda name: json.loads(before))
+    old = {f"chapters/part/{name}.ipynb": "old" for name in "ab"}
+    rows = [{"page": f"chapters/part/{name}", "held": [], "failed": [1]} for name in "ab"]
+    before = json.dumps({"rows": rows, "files": old})
+    again = [{"page": f"chapters/part/{name}", "held": [1], "failed": []} for name in "bc"]
+    monkeypatch.setattr(
+        records, "files", lambda name: dict.fromkeys([*old, "chapters/part/c.ipynb"], "new")
+    )
+    records.replace("seeds", again, ["chapters/part/b.ipynb", "chapters/part/c.ipynb"])
+    after = json.loads((tmp_path / "evidence/seeds.json").read_text())
+    assert [row["failed"] for row in after["rows"]] == [[1], [], []]
+    assert ["commit" in row for row in after["rows"]] == [False, True, True]
+    assert list(after["files"].values()) == ["old", "new", "new"]
