@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
 import book_files
-import nbformat
 from docutils import nodes
 from quizzes import element
 from sphinx.application import Sphinx
@@ -221,9 +220,8 @@ def mark_cells(app: Sphinx, doctree: nodes.document, page: str) -> None:
             links = [_to_entry(app, page, number) for number in numbers]
             word = "Source entry " if len(numbers) == 1 else "Source entries "
             cell += _paragraph(nodes.Text(word), *_listed(links), kind="entry-back")
-    path = app.env.doc2path(page)
-    if str(path).endswith(".ipynb"):
-        cells = nbformat.read(path, as_version=4).cells
+    if str(app.env.doc2path(page)).endswith(".ipynb"):
+        cells = book_files.cells(page)
         for number in {n for c in cells for n in tagged(c.metadata.get("tags", []))} - marked:
             logger.warning("the cell that treats %s is not on the page", number, location=page)
 

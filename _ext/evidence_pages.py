@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 sys.path.append(str(book_files.ROOT / "scripts"))
 
 import records
+from records import CORE_MINUTES, PEAK_MB, SECONDS, WITH_TORCH
 
 WAREHOUSE = book_files.ROOT / "benchmarks" / "warehouse.json"
 TITLES = {
@@ -33,7 +34,6 @@ TITLES = {
 }
 SIGNS = {"Add": "+", "Sub": "-", "Mult": "*", "Div": "/", "FloorDiv": "//", "Mod": "%", "Pow": "**"}
 SIGNS |= {"MatMult": "@", "Lt": "<", "GtE": ">=", "Gt": ">", "LtE": "<=", "-x": "-x", "x": "x"}
-SECONDS, WITH_TORCH, PEAK_MB, CORE_MINUTES = 20, 60, 2048, 10  # as in scripts/page_costs.py
 Record = dict[str, Any]
 
 

@@ -21,10 +21,10 @@ from typing import Any
 import nbformat
 import records
 from nbclient import NotebookClient
+from records import CORE_MINUTES, PEAK_MB, SECONDS, WITH_TORCH
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS, WITH_TORCH, PEAK_MB, CORE_MINUTES = 20, 60, 2048, 10  # what a page may cost, and all
 ASK = "import sys; print('torch' in sys.modules)"
 
 

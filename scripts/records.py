@@ -22,6 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "causalbook/**/*.py"
+SECONDS, WITH_TORCH, PEAK_MB, CORE_MINUTES = 20, 60, 2048, 10  # what a page may cost, and all
 ABOUT = {  # the files a record speaks of
     "seeds": (PACKAGE, "chapters/**/*.ipynb"),
     "coverage": (PACKAGE, "tests/test_coverage.py"),

@@ -213,9 +213,7 @@ def test_the_page_says_where_all_pages_together_cost_too_much(cpu, said):
     assert said in evidence_pages.pages({"rows": [row]}, "")[0]
 
 
-def test_the_limits_on_the_page_are_those_of_the_script():
-    for name in ("SECONDS", "WITH_TORCH", "PEAK_MB", "CORE_MINUTES"):
-        assert getattr(evidence_pages, name) == getattr(page_costs, name)
+def test_the_page_tells_the_limits_that_the_script_holds():
     assert f"take {page_costs.SECONDS} seconds" in PAGE
     assert f"{page_costs.WITH_TORCH} where it loads" in PAGE
 
